@@ -1,0 +1,39 @@
+# Everything lives in .venv; `make setup` is the shared first step of every other target.
+PY ?= python3
+BIN := .venv/bin
+STAMP := .venv/.locked
+
+.PHONY: setup demo test test-all check bench bench-seal debian clean
+
+setup: $(STAMP)
+
+$(STAMP): uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml)
+	@.ci/venv $(PY)
+	@touch $@
+
+debian: setup
+	@.ci/debian
+
+demo: setup
+	@$(BIN)/unheld demo --out demo
+
+test: debian
+	$(BIN)/pytest -n 2 -m "not long"
+
+test-all: debian
+	$(BIN)/pytest -n 2
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python -m bench
+
+bench-seal: setup
+	$(BIN)/python -m bench seal
+
+clean:
+	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache

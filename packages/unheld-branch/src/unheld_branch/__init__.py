@@ -1,0 +1,1 @@
+"""What runs in the country: seals, closes, parks, applies plans signed elsewhere."""

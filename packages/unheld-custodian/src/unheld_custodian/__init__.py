@@ -1,0 +1,1 @@
+"""The custodian of unheld: holds column keys abroad and lets them lapse."""

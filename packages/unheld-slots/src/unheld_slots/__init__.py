@@ -1,0 +1,1 @@
+"""Erasable slots: the only memory of unheld that must forget."""

@@ -1,0 +1,1 @@
+"""Checks logs, receipts and certificates of unheld, offline."""

@@ -1,0 +1,61 @@
+"""RFC 8785 (JCS) for the values unheld uses: objects, lists, strings, booleans and integers below 2^53.
+
+Floats and null are refused, and keys are ASCII, so the standard library's encoder gives RFC 8785's bytes exactly
+(its hard parts are numbers and the order of non-ASCII keys). A property test compares with the `rfc8785` package.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from unheld_verify.errors import BadInputError
+
+Json = dict[str, "Json"] | list["Json"] | str | int | bool
+_LIMIT = 2**53
+
+
+def encode(value: Any) -> bytes:
+    """Canonical bytes of `value`. Raises BadInputError naming the path of what JCS here does not allow."""
+    _check(value, "$")
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def decode(data: bytes) -> Any:
+    """Parse canonical bytes; anything that would not be written back to the same bytes is refused."""
+    try:
+        value = json.loads(data.decode())
+        if encode(value) != data:
+            raise BadInputError("JSON is not in canonical form (RFC 8785): it was edited or re-encoded")
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"not canonical JSON: {error}") from None
+    return value
+
+
+def _check(value: Any, path: str) -> None:
+    if isinstance(value, bool | str):
+        if isinstance(value, str):
+            _check_text(value, path)
+        return
+    if isinstance(value, int):
+        if abs(value) >= _LIMIT:
+            raise BadInputError(f"{path}: integers at or beyond 2^53 have no canonical form")
+        return
+    if isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            _check(item, f"{path}[{number}]")
+        return
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str) or not key.isascii():
+                raise BadInputError(f"{path}: keys must be ASCII strings")
+            _check(item, f"{path}.{key}")
+        return
+    raise BadInputError(f"{path}: {type(value).__name__} has no canonical form here")
+
+
+def _check_text(value: str, path: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise BadInputError(f"{path}: a lone surrogate has no canonical form") from None

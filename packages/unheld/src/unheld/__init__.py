@@ -1,0 +1,1 @@
+"""Holds the registry and call records of a phone network so that they can be forgotten, with proof."""
