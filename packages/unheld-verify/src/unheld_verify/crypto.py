@@ -34,8 +34,8 @@ TAG_BYTES = 16
 PARK_PUBLIC_BYTES = 1184 + 32
 
 _ZERO_NONCE = bytes(NONCE_BYTES)
-# One-time receivers' keys are hybrid, so that a recorded line opens neither by a later theft of a long-lived key (there
-# is none) nor by a later quantum computer alone.
+# One-time receivers' keys are hybrid, so that a recorded line opens neither by a later theft of a long-lived key
+# (there is none) nor by a later quantum computer alone.
 _HPKE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
@@ -52,12 +52,19 @@ def sha256(*parts: bytes) -> bytes:
     return digest.digest()
 
 
-def sha512(data: bytes) -> bytes:
-    """SHA-512, 64 bytes: the one-step key derivation of NIST SP 800-56C (see `docs/spec/folio.md`).
+def one_step_kdf(first: bytes, second: bytes, info: bytes) -> bytes:
+    """NIST SP 800-56C one-step KDF with SHA-512 for n pairs of secrets: 64 bytes each, joined.
 
-    Length extension is no issue: the inputs have a fixed length and the whole state never leaves.
+    `first` holds n x 32 bytes, `second` n x 16. All inputs have a fixed length, so one block of SHA-512 takes them, nothing
+    can be shifted between the fields, and length extension is no issue: the whole state never leaves. Either secret alone
+    tells nothing of the output (random-oracle model). The same as `ConcatKDFHash`; a loop here because it runs once a
+    folio, millions of times a day.
     """
-    return hashlib.sha512(data).digest()
+    sha512, counter = hashlib.sha512, (1).to_bytes(4, "big")
+    return b"".join(
+        sha512(counter + first[i * 32 : i * 32 + 32] + second[i * 16 : i * 16 + 16] + info).digest()
+        for i in range(len(first) // 32)
+    )
 
 
 def hmac_sha256(key: bytes, *parts: bytes) -> bytes:
@@ -122,7 +129,7 @@ def _open(key: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
 
 
 def aes_blocks(key: bytes, blocks: bytes) -> bytes:
-    """AES-256 of each 16-byte block by itself: a pseudorandom permutation, used as the component of the column function.
+    """AES-256 of each 16-byte block by itself: a pseudorandom permutation, a component of the column function.
 
     ECB is right here and only here: inputs are distinct labels, outputs are never ciphertext of a message.
     """

@@ -1,0 +1,1 @@
+"""What every room of the branch stands on: clock, locks, process hardening."""

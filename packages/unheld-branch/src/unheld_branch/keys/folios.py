@@ -1,0 +1,54 @@
+"""Folio secrets: from a party key and the column function to block key, block ids, alias and handle.
+
+See `docs/spec/folio.md`. One SHA-512 call a folio (NIST SP 800-56C one-step KDF).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unheld_verify import columns, crypto
+from unheld_verify.columns import Column
+
+_LABEL = b"unheld/v1/folio"
+OKM_BYTES = 64
+
+
+def info(set_number: int, column: Column) -> bytes:
+    """The fixed 28 bytes that bind folio secrets to one column of one custodian set."""
+    return _LABEL + column_bytes(set_number, column)
+
+
+def column_bytes(set_number: int, column: Column) -> bytes:
+    """class u8 ‖ set u32 ‖ d u32 ‖ e u32: a column inside an AAD or a KDF input, 13 bytes."""
+    return (
+        columns.CLASSES[column.cls].to_bytes(1, "big")
+        + set_number.to_bytes(4, "big")
+        + column.event_day.to_bytes(4, "big")
+        + column.sealing_day.to_bytes(4, "big")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FolioSecrets:
+    """Secrets of n folios of one column, 64 bytes each, in the order of the parties given."""
+
+    okm: bytes
+
+    def __len__(self) -> int:
+        return len(self.okm) // OKM_BYTES
+
+    def block_key(self, number: int) -> bytes:
+        """AES-256 key of this folio's blocks."""
+        start = number * OKM_BYTES
+        return self.okm[start : start + 32]
+
+    def block_id(self, number: int, batch_id: bytes) -> bytes:
+        """The 16-byte id of this folio's block in one batch: unlinkable between batches without the id key."""
+        start = number * OKM_BYTES + 32
+        return crypto.blake2b_128(self.okm[start : start + 16], batch_id)
+
+
+def derive(party_keys: bytes, column_function: bytes, set_number: int, column: Column) -> FolioSecrets:
+    """Folio secrets of n parties: `party_keys` n x 32 bytes, `column_function` n x 16 bytes, same order."""
+    return FolioSecrets(crypto.one_step_kdf(party_keys, column_function, info(set_number, column)))
