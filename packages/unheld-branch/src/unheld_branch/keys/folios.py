@@ -6,6 +6,10 @@ See `docs/spec/folio.md`. One SHA-512 call a folio (NIST SP 800-56C one-step KDF
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from unheld_verify import columns, crypto
 from unheld_verify.columns import Column
@@ -47,6 +51,18 @@ class FolioSecrets:
         """The 16-byte id of this folio's block in one batch: unlinkable between batches without the id key."""
         start = number * OKM_BYTES + 32
         return crypto.blake2b_128(self.okm[start : start + 16], batch_id)
+
+    def aliases(self) -> npt.NDArray[np.bytes_]:
+        """8 bytes a party: how other parties' contact rows of this column name it."""
+        return self._part(48, "S8")
+
+    def handles(self) -> npt.NDArray[np.void]:
+        """8 bytes a folio: groups its blocks of one open day."""
+        return self._part(56, "V8")
+
+    def _part(self, start: int, dtype: str) -> npt.NDArray[Any]:
+        whole = np.frombuffer(self.okm, np.uint8).reshape(-1, OKM_BYTES)
+        return np.ascontiguousarray(whole[:, start : start + 8]).view(dtype).reshape(-1)
 
 
 def derive(party_keys: bytes, column_function: bytes, set_number: int, column: Column) -> FolioSecrets:

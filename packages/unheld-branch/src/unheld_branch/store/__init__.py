@@ -1,0 +1,1 @@
+"""The sealed store: blocks, their Parquet files, the journal, commits and checks."""

@@ -1,0 +1,205 @@
+"""The journal and the catalog folded from it (`docs/spec/journal.md`): pure, bytes in and values out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from unheld_branch.store import files, policy
+from unheld_branch.store.files import ColumnFile
+from unheld_branch.store.policy import Policy
+from unheld_verify import canonical, columns, crypto
+from unheld_verify.errors import VerificationError
+
+Entry = Mapping[str, Any]
+
+
+def first_head(genesis: Policy) -> bytes:
+    """head(0): binds a journal to its genesis document."""
+    return crypto.sha256(b"unheld/v1/journal", genesis.digest)
+
+
+def next_head(head: bytes, entry: bytes) -> bytes:
+    """head(g) from head(g-1) and the bytes of entry g."""
+    return crypto.sha256(b"\x01", head, crypto.sha256(entry))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A delivery that was sealed while its day was open. `state` is open, replaced, closed or forgotten."""
+
+    id: bytes
+    day: int
+    records: int
+    files: tuple[ColumnFile, ...]
+    digests: tuple[str, ...]
+    state: str
+
+
+@dataclass(frozen=True)
+class Day:
+    """A sealing day: open, closed or forgotten, its custodian set, and the files that hold it once closed."""
+
+    number: int
+    set_number: int
+    state: str
+    checks: Mapping[str, str]
+    files: tuple[ColumnFile, ...] = ()
+
+
+@dataclass(frozen=True)
+class Parked:
+    """A parked batch. `state` is parked, unparked, lapsed or forgotten."""
+
+    batch: bytes
+    reason: str
+    period: int
+    path: str
+    sha256: str
+    records: int
+    state: str
+
+
+@dataclass
+class Catalog:
+    """What a store holds, as its journal tells it."""
+
+    policy: Policy
+    generation: int = 0
+    head: bytes = b""
+    days: dict[int, Day] = field(default_factory=dict)
+    batches: dict[bytes, Batch] = field(default_factory=dict)
+    parked: dict[bytes, Parked] = field(default_factory=dict)
+    lapsed: set[tuple[str, int]] = field(default_factory=set)
+    erased: set[tuple[str, int]] = field(default_factory=set)
+    counts: dict[str, int] = field(default_factory=dict)
+    erasures: int = 0
+
+    @property
+    def open_day(self) -> Day | None:
+        """The day that is open, if one is."""
+        return next((day for day in self.days.values() if day.state == "open"), None)
+
+    def open_batches(self) -> list[Batch]:
+        """Batches of the open day that stand."""
+        return [batch for batch in self.batches.values() if batch.state == "open"]
+
+    def live_files(self) -> list[ColumnFile]:
+        """Every column file that should be in the store now."""
+        closed = [file for day in self.days.values() for file in day.files]
+        opened = [file for batch in self.open_batches() for file in batch.files]
+        return [file for file in closed + opened if not self.is_gone(file.column.cls, file.column.event_day)]
+
+    def is_gone(self, cls: str, event_day: int) -> bool:
+        """Whether the keys of this class of an event day were dropped, by the calendar or by an erasure."""
+        return (cls, event_day) in self.lapsed or (cls, event_day) in self.erased
+
+
+def fold(genesis: Policy, rows: Iterable[tuple[int, bytes, bytes]]) -> Catalog:
+    """The catalog of a journal. Raises VerificationError where the chain or an entry does not follow."""
+    catalog = Catalog(genesis, head=first_head(genesis))
+    for generation, entry, head in rows:
+        if generation != catalog.generation + 1:
+            raise VerificationError(f"journal: entry {catalog.generation + 1} is missing (found {generation})")
+        expected = next_head(catalog.head, entry)
+        if expected != head:
+            raise VerificationError(f"journal: entry {generation} was altered; its head does not follow from the last")
+        apply(catalog, canonical.decode(entry))
+        catalog.generation, catalog.head = generation, head
+    return catalog
+
+
+def apply(catalog: Catalog, entry: Entry) -> None:
+    """Take one entry into the catalog."""
+    kind = entry.get("kind")
+    if entry.get("v") != 1 or kind not in _APPLY:
+        raise VerificationError(f"journal: an entry of kind {kind!r} is of a newer version than this program")
+    _APPLY[kind](catalog, entry)
+
+
+def _genesis(catalog: Catalog, entry: Entry) -> None:
+    if policy.from_document(entry["policy"]) != catalog.policy:
+        raise VerificationError("journal: its genesis names another policy than this store's genesis document")
+
+
+def _open(catalog: Catalog, entry: Entry) -> None:
+    number = columns.day_number(entry["day"])
+    catalog.days[number] = Day(number, entry["set"], "open", entry["checks"])
+
+
+def _batch(catalog: Catalog, entry: Entry) -> None:
+    number = columns.day_number(entry["day"])
+    listed = tuple(files.from_entry(item, number) for item in entry["files"])
+    id_ = bytes.fromhex(entry["batch"])
+    if entry["replaces"]:
+        _set_state(catalog, bytes.fromhex(entry["replaces"]), "replaced")
+    catalog.batches[id_] = Batch(id_, number, entry["records"], listed, tuple(entry["digests"]), "open")
+    for reason, count in entry["counts"].items():
+        catalog.counts[reason] = catalog.counts.get(reason, 0) + count
+
+
+def _close(catalog: Catalog, entry: Entry) -> None:
+    number = columns.day_number(entry["day"])
+    day = catalog.days[number]
+    listed = tuple(files.from_entry(item, number) for item in entry["files"])
+    catalog.days[number] = Day(number, day.set_number, "closed", day.checks, listed)
+    for batch in entry["merged"]:
+        _set_state(catalog, bytes.fromhex(batch), "closed")
+
+
+def _set_state(catalog: Catalog, id_: bytes, state: str) -> None:
+    batch = catalog.batches[id_]
+    catalog.batches[id_] = Batch(id_, batch.day, batch.records, batch.files, batch.digests, state)
+
+
+def _parked(catalog: Catalog, entry: Entry) -> None:
+    id_ = bytes.fromhex(entry["batch"])
+    catalog.parked[id_] = Parked(
+        id_, entry["reason"], entry["period"], entry["path"], entry["sha256"], entry["records"], "parked"
+    )
+
+
+def _end_parked(catalog: Catalog, id_: bytes, state: str) -> None:
+    old = catalog.parked[id_]
+    catalog.parked[id_] = Parked(id_, old.reason, old.period, old.path, old.sha256, old.records, state)
+
+
+def _unparked(catalog: Catalog, entry: Entry) -> None:
+    _end_parked(catalog, bytes.fromhex(entry["batch"]), "unparked")
+
+
+def _erase(catalog: Catalog, entry: Entry) -> None:
+    catalog.erasures += 1
+    if entry["act"] == "everything":
+        _everything(catalog)
+    elif entry["act"] in {"day", "class"}:
+        classes = [entry["class"]] if entry["act"] == "class" else list(columns.CLASSES)
+        catalog.erased |= {(cls, columns.day_number(entry["event_day"])) for cls in classes}
+
+
+def _everything(catalog: Catalog) -> None:
+    for number, day in catalog.days.items():
+        catalog.days[number] = Day(number, day.set_number, "forgotten", day.checks)
+    for id_ in list(catalog.batches):
+        _set_state(catalog, id_, "forgotten")
+    for id_ in [id_ for id_, parked in catalog.parked.items() if parked.state == "parked"]:
+        _end_parked(catalog, id_, "forgotten")
+
+
+def _lapse(catalog: Catalog, entry: Entry) -> None:
+    catalog.lapsed |= {(cls, columns.day_number(day)) for cls, day in entry["columns"]}
+    for batch in entry["parked"]:
+        _end_parked(catalog, bytes.fromhex(batch), "lapsed")
+
+
+_APPLY: dict[str, Callable[[Catalog, Entry], None]] = {
+    "genesis": _genesis,
+    "open": _open,
+    "batch": _batch,
+    "close": _close,
+    "parked": _parked,
+    "unparked": _unparked,
+    "erase": _erase,
+    "lapse": _lapse,
+}

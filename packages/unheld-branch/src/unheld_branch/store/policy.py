@@ -1,0 +1,91 @@
+"""The policy: what genesis pins for ever, within bounds that no setting can pass (design rule: hard bounds in code)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from unheld_verify import canonical, columns, crypto
+from unheld_verify.errors import BadInputError
+
+LATE_DAYS_MOST = 45
+MOST_CUSTODIANS = 9
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The genesis document. Every field is pinned; another policy needs another store.
+
+    `lifetimes` and `late_days` in days; `coarsen` as in a mapping (`none`, `prefix:N`, `grid:DEGREES`); `copies` are
+    folders of further party trees; `canaries` identities of the operator's own test SIMs; `log_key` the log's vkey.
+    """
+
+    store_id: bytes
+    origin: str
+    created: int
+    set_number: int
+    n: int
+    t: int
+    lifetimes: Mapping[str, int]
+    late_days: int
+    coarsen: str
+    home: str
+    copies: tuple[str, ...]
+    canaries: tuple[str, ...]
+    log_key: str
+
+    def __post_init__(self) -> None:
+        if set(self.lifetimes) != set(columns.CLASSES):
+            raise BadInputError(f"policy: lifetimes must name exactly the classes {', '.join(columns.CLASSES)}")
+        for name, days in self.lifetimes.items():
+            bound = columns.LIFETIMES[name].most
+            if not 1 <= days <= bound:
+                raise BadInputError(f"policy: lifetime of {name} is {days} days; the hard bound is 1 to {bound}")
+        if not 0 <= self.late_days <= LATE_DAYS_MOST:
+            raise BadInputError(f"policy: late_days is {self.late_days}; the hard bound is 0 to {LATE_DAYS_MOST}")
+        if not 1 <= self.t <= self.n <= MOST_CUSTODIANS:
+            raise BadInputError(f"policy: {self.t} of {self.n} custodians; it must be 1 <= t <= n <= {MOST_CUSTODIANS}")
+
+    def document(self) -> dict[str, Any]:
+        """The genesis document as JSON values; release is shut by default and there is no way to open it."""
+        return {
+            "v": 1,
+            "store": self.store_id.hex(),
+            "origin": self.origin,
+            "created": self.created,
+            "custodians": {"set": self.set_number, "n": self.n, "t": self.t},
+            "lifetimes": dict(self.lifetimes),
+            "late_days": self.late_days,
+            "coarsen": self.coarsen,
+            "home": self.home,
+            "copies": list(self.copies),
+            "canaries": list(self.canaries),
+            "log_key": self.log_key,
+            "release": "never",
+        }
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the genesis document."""
+        return crypto.sha256(canonical.encode(self.document()))
+
+    def lifetime(self, cls: str) -> int:
+        """Days a class of facts lives after its event day."""
+        return self.lifetimes[cls]
+
+
+def from_document(document: Mapping[str, Any]) -> Policy:
+    """The inverse of `Policy.document`. Raises BadInputError on anything it would not write."""
+    try:
+        custodians = document["custodians"]
+        policy = Policy(
+            bytes.fromhex(document["store"]), document["origin"], document["created"], custodians["set"],
+            custodians["n"], custodians["t"], document["lifetimes"], document["late_days"], document["coarsen"],
+            document["home"], tuple(document["copies"]), tuple(document["canaries"]), document["log_key"],
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInputError(f"genesis document: {error!r}") from None
+    if canonical.encode(policy.document()) != canonical.encode(dict(document)):
+        raise BadInputError("genesis document: has fields or values that this version does not write")
+    return policy
