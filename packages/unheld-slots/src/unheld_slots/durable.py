@@ -26,8 +26,8 @@ _observers: list[Observer] = []
 def observed(callback: Observer) -> Iterator[None]:
     """Call `callback("before ACTION", path)` and `callback("after ACTION", path)` around each durable step.
 
-    Actions: `write`, `rename`, `sync-folder`, `unlink`, `mkdir`, `overwrite`. What the callback raises ends the change there, as
-    a crash would; raise a BaseException that is not an Exception to get no tidying up either.
+    Actions: `write`, `rename`, `sync-folder`, `unlink`, `mkdir`, `overwrite`. What the callback raises ends the
+    change there, as a crash would; raise a BaseException that is no Exception to get no tidying up either.
     """
     _observers.append(callback)
     try:
@@ -47,7 +47,7 @@ def write_file(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 # as write_file, one write a piece
 def write_stream(path: Path, pieces: Iterable[bytes], mode: int = 0o600) -> None:
-    """Replace `path` by the joined `pieces`, holding one piece at a time. What `pieces` raises leaves `path` as it was."""
+    """Replace `path` by the joined `pieces`, holding one at a time. What `pieces` raises leaves `path` as it was."""
     staged = path.with_name(f".{path.name}.part")
     try:
         with _step("write", path), _explained(path, StateError, "nothing was changed"):
@@ -167,4 +167,4 @@ def _explained(path: Path, kind: type[StateError], outcome: str) -> Iterator[Non
     try:
         yield
     except OSError as error:
-        raise kind(f"{path}: {error.strerror or error}; {outcome}") from error
+        raise kind(f"{path}: {error}; {outcome}") from error
