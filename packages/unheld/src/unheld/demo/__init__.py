@@ -1,0 +1,1 @@
+"""The demo: a synthetic network sealed, attacked, forgotten, and reported."""
