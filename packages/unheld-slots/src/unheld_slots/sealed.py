@@ -14,7 +14,7 @@ _HEAD = len(_MAGIC) + ID_BYTES + 8
 
 
 class SealedState:
-    """Bytes sealed in `folder` under the live generation of a slot. Only the slot is secret: the files may be copied."""
+    """Bytes sealed in `folder` under the live generation of a slot. Only the slot is secret; files may be copied."""
 
     def __init__(self, folder: Path, name: str, slot: Slot) -> None:
         self.slot = slot
