@@ -1,0 +1,87 @@
+"""The plain words of a verification: its steps, what each kind of statement says, and what nothing here proves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from unheld_verify.errors import BadInputError, CannotVerifyError, VerificationError
+
+
+@dataclass(frozen=True)
+class Step:
+    """A finished step of a verification: its number in the specification, its name, what was found."""
+
+    number: int
+    name: str
+    words: str
+
+
+Teller = Callable[[Step], None]
+
+
+def silent(_step: Step) -> None:
+    """Tell nobody."""
+
+
+@contextmanager
+def step(number: int, name: str) -> Iterator[None]:
+    """Name the step in whatever its check raises."""
+    try:
+        yield
+    except (BadInputError, CannotVerifyError, VerificationError) as error:
+        raise type(error)(f"step {number}, {name}: {error}") from None
+
+
+NOT_PROVEN: tuple[str, ...] = (
+    "This speaks of the keys of this store only. It says nothing of copies elsewhere.",
+    "What a custodian says of its keys is testimony, not proof.",
+    "Rollback by the owner is not detectable without witnesses: the owner could show others another log.",
+    "An act that was never logged does not show. The day is the owner's word.",
+)
+
+_SAYS: dict[str, str] = {
+    "genesis": "store {store} was founded under the policy {policy}; SHA-256 of its genesis document is {genesis}",
+    "open": "sealing day {sealing_day} was opened with custodian set {set}",
+    "batch": "at most {records_at_most} records were sealed on sealing day {sealing_day}",
+    "close": "sealing day {sealing_day} was closed at generation {generation}, with at most {records_at_most} records",
+    "erase-parties": "the keys of at most {leaves} parties were destroyed, in {copies} copy or copies ({slots})",
+    "erase-day": "the column keys of {event_day} were erased; custodians who attest it: {custodians} ({slots})",
+    "erase-class": "the {class} keys of {event_day} were erased; custodians who attest it: {custodians} ({slots})",
+    "erase-everything": "the keys of every party were destroyed, in {copies} copy or copies ({slots})",
+    "lapse": "the column keys of {columns} lapsed; custodians who attest it: {custodians}",
+    "parked": "in period {period} at most {records_at_most} records were parked that nobody at the branch can read",
+}
+
+_NOT_SAID: dict[str, str] = {
+    "genesis": "It does not prove that the policy is kept.",
+    "open": "It does not prove who could read the day while it was open.",
+    "batch": "It does not prove which records were sealed, or that all that came were.",
+    "close": "It does not prove that nobody copied the day's keys while it was open.",
+    "erase-parties": "It does not bind anyone who copied a party's row before and also holds column keys.",
+    "erase-day": "It does not prove that fewer custodians than can open a day together kept its keys.",
+    "erase-class": "It does not prove that fewer custodians than can open a day together kept its keys.",
+    "erase-everything": "It does not bind anyone who copied rows before and also holds column keys.",
+    "lapse": "It does not prove that fewer custodians than can open a day together kept its keys.",
+    "parked": "It does not prove that the lines were not read or copied before they were parked.",
+}
+
+
+def says(statement: dict[str, Any]) -> str:
+    """What a verified statement says, as one sentence without its full stop."""
+    return _SAYS[statement["kind"]].format(**{name: _shown(value) for name, value in statement.items()})
+
+
+def not_proven(kind: str) -> tuple[str, ...]:
+    """What a statement of this kind does not prove, the most particular first."""
+    return (_NOT_SAID[kind], *NOT_PROVEN)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(" of ".join(item) if isinstance(item, list) else str(item) for item in value) or "none"
+    if isinstance(value, dict):
+        return "; ".join(f"{name} {_shown(item)}" for name, item in sorted(value.items()))
+    return str(value)
