@@ -86,6 +86,14 @@ def make_folder(path: Path, mode: int = 0o700) -> None:
     _sync_folder(path.parent)
 
 
+# as make_folder, from the outermost missing one inwards
+def make_folders(path: Path, mode: int = 0o700) -> None:
+    """Create the folder `path` and those it lies in, durably."""
+    missing = [folder for folder in (path, *path.parents) if not folder.is_dir()]
+    for folder in reversed(missing):
+        make_folder(folder, mode)
+
+
 # open(path, O_RDWR) pwrite fsync posix_fadvise(DONTNEED) pread close
 def overwrite(path: Path, offset: int, data: bytes) -> None:
     """Write `data` over what stands at `offset`, in place, then read it back past the page cache.

@@ -47,7 +47,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Push:
-    """What one custodian hands over at the opening of a day: its components' column keys, checks and parking keys."""
+    """What one custodian hands over at the opening of a day: its components' column keys, checks and parking keys.
+
+    `testimony` is its signed attestation that it opened the day.
+    """
 
     set: int
     index: int
@@ -55,6 +58,7 @@ class Push:
     keys: Mapping[EventColumn, Mapping[int, bytes]]
     checks: Mapping[int, str]
     park: Mapping[ParkPeriod, bytes]
+    testimony: Attestation
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,19 @@ def day_of(when: date) -> int:
 def date_of(day: int) -> date:
     """The date of a day number."""
     return _EPOCH + timedelta(days=day)
+
+
+def day_text(day: int) -> str:
+    """A day number as an ISO date, the form it has in JSON and in paths."""
+    return date_of(day).isoformat()
+
+
+def day_number(text: str) -> int:
+    """The day number of an ISO date. Raises BadInputError."""
+    try:
+        return day_of(date.fromisoformat(text))
+    except ValueError:
+        raise BadInputError(f"{text!r} is not a date; write YYYY-MM-DD") from None
 
 
 def month_start(day: int) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from unheld_verify import canonical, crypto
 from unheld_verify.columns import PARK_REASONS, components, held
-from unheld_verify.errors import BadInputError
+from unheld_verify.errors import BadInputError, WrongKeyError
 
 SHARE_BYTES = 32
 _FIELDS = {"v", "store", "batch", "reason", "period", "set", "n", "t", "boxes"}
@@ -90,13 +90,13 @@ def seal_box(public: bytes, header_ids: tuple[bytes, bytes], index: int, shares:
 
 
 def open_box(private: bytes, header: ParkedHeader, index: int) -> dict[int, bytes]:
-    """The shares in the box of custodian `index`. Raises WrongKeyError, or BadInputError when they are not its own."""
+    """The shares in the box of custodian `index`. Raises WrongKeyError."""
     plaintext = crypto.box_open(private, header.boxes[index], box_info(header.store, header.batch, index))
     size = 2 + SHARE_BYTES
     entries = [plaintext[start : start + size] for start in range(0, len(plaintext), size)]
     numbers = [int.from_bytes(entry[:2], "big") for entry in entries]
     if len(plaintext) % size or numbers != held(header.n, header.t, index):
-        raise BadInputError(
-            f"parked batch {header.batch.hex()}: the box of custodian {index} holds other shares than its own"
+        raise WrongKeyError(
+            f"parked {header.batch.hex()}: the box of custodian {index} holds other shares than its own"
         )
     return {number: entry[2:] for number, entry in zip(numbers, entries, strict=True)}

@@ -1,0 +1,122 @@
+"""The column keys of an open day: merged from the custodians' pushes, evaluated here while the day is open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from unheld_verify import columns
+from unheld_verify.columns import CLASS_NAMES, CLASSES, EventColumn, Push
+from unheld_verify.errors import BadInputError, SealedError, StateError, VerificationError
+
+_MAGIC = b"UNHDAYK1"
+_HEAD = len(_MAGIC) + 4 + 4 + 2 + 4
+_NAME = 1 + 4
+_KEY = 32
+
+
+@dataclass(frozen=True)
+class DayKeys:
+    """All components' keys of every column that sealing day `day` of a custodian set may seal into."""
+
+    set: int
+    day: int
+    keys: Mapping[EventColumn, tuple[bytes, ...]] = field(repr=False)
+
+    def evaluate(self, cls: str, event_day: int, labels: bytes) -> bytes:
+        """F(label) of that column for each 16-byte label, joined. Raises SealedError when the column is not open."""
+        keys = self.keys.get((cls, event_day))
+        if keys is None:
+            where = f"{cls} of {columns.date_of(event_day)}"
+            raise SealedError(
+                f"{where} is not open on {columns.date_of(self.day)}: too late, not yet, lapsed or erased"
+            )
+        return columns.evaluate(keys, labels)
+
+    def to_bytes(self) -> bytes:
+        """`UNHDAYK1` ‖ set u32 ‖ day u32 ‖ components u16 ‖ columns u32 ‖ (class u8 ‖ d u32 ‖ keys)*, sorted."""
+        count = len(next(iter(self.keys.values()), ()))
+        head = self.set.to_bytes(4, "big") + self.day.to_bytes(4, "big")
+        sizes = count.to_bytes(2, "big") + len(self.keys).to_bytes(4, "big")
+        rows = (
+            bytes([CLASSES[cls]]) + day.to_bytes(4, "big") + b"".join(self.keys[cls, day])
+            for cls, day in columns.in_order(self.keys)
+        )
+        return b"".join([_MAGIC, head, sizes, *rows])
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> DayKeys:
+        """Parse what `to_bytes` made. Raises BadInputError for any other bytes."""
+        count = int.from_bytes(data[16:18], "big")
+        size = _NAME + count * _KEY
+        rows = [data[at : at + size] for at in range(_HEAD, len(data), size)]
+        if data[:8] != _MAGIC or len(data) != _HEAD + int.from_bytes(data[18:22], "big") * size:
+            raise BadInputError("day keys: not of a version known here, or cut off")
+        if any(row[0] not in CLASS_NAMES for row in rows):
+            raise BadInputError("day keys: a column of an unknown class")
+        keys = {
+            (CLASS_NAMES[row[0]], int.from_bytes(row[1:5], "big")): tuple(
+                row[at : at + _KEY] for at in range(_NAME, size, _KEY)
+            )
+            for row in rows
+        }
+        found = cls(int.from_bytes(data[8:12], "big"), int.from_bytes(data[12:16], "big"), keys)
+        if found.to_bytes() != data:
+            raise BadInputError("day keys: columns are not in order")
+        return found
+
+
+def merge_pushes(pushes: Sequence[Push], n: int, t: int) -> DayKeys:
+    """Join what custodians pushed for one day; all or nothing.
+
+    A column that one of them erased is left out. Raises BadInputError for pushes that do not belong together,
+    VerificationError naming the two custodians that give different keys for a component, and StateError when a
+    component is missing because fewer than t pushed.
+    """
+    _belong_together(pushes, n, t)
+    open_columns = columns.in_order(set[EventColumn].intersection(*(set(push.keys) for push in pushes)))
+    giver: dict[int, Push] = {}
+    for push in pushes:
+        for component in columns.held(n, t, push.index):
+            _compare(giver.setdefault(component, push), push, component, open_columns)
+    missing = sorted(set(range(len(columns.components(n, t)))) - set(giver))
+    if missing:
+        raise StateError(f"components {_text(missing)} are missing: {len(pushes)} custodians pushed, {t} are needed")
+    ordered = [giver[component].keys for component in sorted(giver)]
+    return DayKeys(
+        pushes[0].set,
+        pushes[0].day,
+        {pair: tuple(keys[pair][component] for component, keys in enumerate(ordered)) for pair in open_columns},
+    )
+
+
+def _belong_together(pushes: Sequence[Push], n: int, t: int) -> None:
+    if not pushes:
+        raise StateError(f"no custodian pushed: {t} are needed")
+    if len({(push.set, push.day) for push in pushes}) > 1:
+        raise BadInputError("pushes belong to different days or custodian sets")
+    if len({push.index for push in pushes}) < len(pushes):
+        raise BadInputError("a custodian pushed twice")
+    for push in pushes:
+        if not 0 <= push.index < n:
+            raise BadInputError(f"custodian {push.index} is not one of {n}")
+        expected = columns.held(n, t, push.index)
+        for pair, keys in push.keys.items():
+            if sorted(keys) != expected or any(len(key) != _KEY for key in keys.values()):
+                where = f"{pair[0]} of {columns.date_of(pair[1])}"
+                raise BadInputError(f"custodian {push.index}: its keys for {where} are not those of its components")
+        if dict(push.checks) != columns.checks(push.keys):
+            raise VerificationError(f"custodian {push.index}: its keys differ from its own checks; ask it again")
+
+
+def _compare(first: Push, second: Push, component: int, open_columns: Iterable[EventColumn]) -> None:
+    for pair in open_columns:
+        if first.keys[pair][component] != second.keys[pair][component]:
+            raise VerificationError(
+                f"custodians {first.index} and {second.index} give different keys for component {component} "
+                f"({pair[0]} of {columns.date_of(pair[1])}): one of them is wrong; leave out one and ask a third"
+            )
+
+
+def _text(numbers: Iterable[int]) -> str:
+    return ", ".join(str(number) for number in numbers)
