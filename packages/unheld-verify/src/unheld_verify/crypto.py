@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
@@ -55,10 +55,10 @@ def sha256(*parts: bytes) -> bytes:
 def one_step_kdf(first: bytes, second: bytes, info: bytes) -> bytes:
     """NIST SP 800-56C one-step KDF with SHA-512 for n pairs of secrets: 64 bytes each, joined.
 
-    `first` holds n x 32 bytes, `second` n x 16. All inputs have a fixed length, so one block of SHA-512 takes them, nothing
-    can be shifted between the fields, and length extension is no issue: the whole state never leaves. Either secret alone
-    tells nothing of the output (random-oracle model). The same as `ConcatKDFHash`; a loop here because it runs once a
-    folio, millions of times a day.
+    `first` holds n x 32 bytes, `second` n x 16. All inputs have a fixed length, so one block of SHA-512 takes them,
+    nothing can be shifted between the fields, and length extension is no issue: the whole state never leaves. Either
+    secret alone tells nothing of the output (random-oracle model). The same as `ConcatKDFHash`; a loop here because it
+    runs once a folio, millions of times a day.
     """
     sha512, counter = hashlib.sha512, (1).to_bytes(4, "big")
     return b"".join(
@@ -85,12 +85,13 @@ def equal(left: bytes, right: bytes) -> bool:
     return hmac.compare_digest(left, right)
 
 
-def seal(key: bytes, plaintext: bytes, aad: bytes) -> bytes:
+def seal(key: bytes, plaintext: bytes, aad: bytes, random: Callable[[int], bytes] = random_bytes) -> bytes:
     """AES-256-GCM under a random nonce: nonce 12 ‖ ciphertext ‖ tag 16.
 
     Keys live at most a day or a generation and seal far fewer than 2^32 messages, NIST's bound for random nonces.
+    `random` is replaced only to make test vectors.
     """
-    nonce = os.urandom(NONCE_BYTES)
+    nonce = random(NONCE_BYTES)
     return nonce + AESGCM(key).encrypt(nonce, plaintext, aad)
 
 
