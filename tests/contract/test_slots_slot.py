@@ -120,9 +120,7 @@ def test_a_wiped_slot_holds_nothing_and_can_begin_again(slot: Slot) -> None:
 @pytest.mark.parametrize(
     ("secret", "binding", "generation"), [(b"x", b"", 1), (bytes(32), bytes(65), 1), (bytes(32), b"", 0)]
 )
-def test_a_call_that_does_not_fit_is_our_own_mistake(
-    slot: Slot, secret: bytes, binding: bytes, generation: int
-) -> None:
+def test_a_call_that_does_not_fit_is_our_mistake(slot: Slot, secret: bytes, binding: bytes, generation: int) -> None:
     """Wrong widths and generation 0 are refused before anything is written."""
     with pytest.raises(InternalError):
         slot.prepare(generation, secret, binding)

@@ -70,6 +70,16 @@ def test_a_torn_half_is_emptied_at_the_next_open(slot: FileSlot, cut: int) -> No
     assert slot.path.read_bytes()[:HALF] == bytes(HALF)
 
 
+@pytest.mark.parametrize("cut", [1, 7, 32, 50, 127, 159])
+def test_a_destroy_torn_in_the_middle_is_finished(slot: FileSlot, cut: int) -> None:
+    """A half of which only the first bytes were overwritten leaves no byte of its secret after the next open."""
+    slot.prepare(1, b"1" * 32)
+    slot.prepare(2, b"torn" * 8)
+    patch(slot.path, 0, bytes(cut))
+    FileSlot.open(slot.path)
+    assert slot.path.read_bytes()[:HALF] == bytes(HALF)
+
+
 @pytest.mark.parametrize("cut", [1, 40, 159])
 def test_a_torn_first_generation_is_emptied(slot: FileSlot, cut: int) -> None:
     """A crash in the very first prepare leaves an empty slot."""

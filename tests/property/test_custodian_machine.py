@@ -1,0 +1,176 @@
+"""A custodian against a simple model: whatever the order of calls and crashes, what is gone stays gone."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from unheld_custodian.custodian import Custodian, Terms
+from unheld_slots import durable
+from unheld_slots.slot import FileSlot
+from unheld_verify import columns
+from unheld_verify.columns import EventColumn
+from unheld_verify.errors import StateError
+
+FIRST = 20_000
+LIFETIMES = {"charge": 4, "contact": 3, "place": 2, "identity": 32}
+LATE = 2
+SEED = b"c" * 32
+
+
+class Crash(BaseException):
+    """The power went."""
+
+
+def key_by_hand(pair: EventColumn, day: int) -> bytes:
+    """The column key straight from the genesis link."""
+    chain = SEED
+    for _ in range(day - FIRST):
+        chain = columns.next_link(chain)
+    return columns.column_key(columns.day_key(chain, day), *pair)
+
+
+class CustodianMachine(RuleBasedStateMachine):
+    """Model: the next day, the open days, the (column, sealing day) pairs held, the erased list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.today = FIRST
+        self.next_day = FIRST
+        self.open: set[int] = set()
+        self.held: set[tuple[EventColumn, int]] = set()
+        self.erased: set[EventColumn] = set()
+        self.dead: set[tuple[EventColumn, int]] = set()
+
+    @initialize()
+    def found(self) -> None:
+        terms = Terms(b"s" * 16, 1, 0, 1, 1, LIFETIMES, LATE, FIRST)
+        slot = FileSlot.create(self.folder / "a.slot")
+        self.custodian = Custodian.create(self.folder / "state", slot, terms, {0: SEED})
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.folder)
+
+    def reopen(self) -> None:
+        self.custodian = Custodian.open(self.folder / "state", FileSlot.open(self.folder / "a.slot"))
+
+    def keep(self, wanted: Callable[[EventColumn, int], bool]) -> None:
+        kept = {(pair, day) for pair, day in self.held if wanted(pair, day)}
+        self.dead |= self.held - kept
+        self.held = kept
+
+    def model_open(self, day: int) -> None:
+        pairs = columns.window(day, LATE, LIFETIMES)
+        living = {pair for pair in pairs if pair not in self.erased and columns.due(*pair, LIFETIMES) > self.today}
+        self.held |= {(pair, day) for pair in living}
+        self.open.add(day)
+        self.next_day = day + 1
+
+    def model_lapse(self) -> None:
+        self.next_day = max(self.next_day, self.today)
+        self.keep(lambda pair, _: columns.due(*pair, LIFETIMES) > self.today)
+        self.erased = {pair for pair in self.erased if columns.due(*pair, LIFETIMES) > self.today}
+        self.open = {day for day in self.open if day >= self.today - 1}
+
+    def model_erase(self, pair: EventColumn) -> None:
+        if self.next_day <= self.today:
+            self.model_open(self.today)
+        self.keep(lambda other, _: other != pair)
+        if columns.due(*pair, LIFETIMES) > self.today:
+            self.erased.add(pair)
+
+    @rule(days=st.integers(1, 3))
+    def time_passes(self, days: int) -> None:
+        self.today += days
+
+    @rule(back=st.integers(-1, 3))
+    def open_day(self, back: int) -> None:
+        day = self.today - back
+        if day in self.open or self.next_day <= day <= self.today:
+            push = self.custodian.open_day(day, self.today)
+            if day not in self.open:
+                self.model_open(day)
+            expected = {
+                pair for pair, sealed in self.held if sealed == day and columns.due(*pair, LIFETIMES) > self.today
+            }
+            assert {pair: keys[0] for pair, keys in push.keys.items()} == {p: key_by_hand(p, day) for p in expected}
+            return
+        before = self.custodian.status()
+        try:
+            self.custodian.open_day(day, self.today)
+        except StateError:
+            assert self.custodian.status() == before
+        else:
+            raise AssertionError(f"day {day} must not open")
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data())
+    def close_day(self, data: st.DataObject) -> None:
+        day = data.draw(st.sampled_from(sorted(self.open)))
+        self.custodian.close_day(day)
+        self.open.discard(day)
+
+    @rule()
+    def lapse(self) -> None:
+        self.custodian.lapse(self.today)
+        self.model_lapse()
+
+    @rule(cls=st.sampled_from(["charge", "contact", "place"]), back=st.integers(0, 4))
+    def erase(self, cls: str, back: int) -> None:
+        self.custodian.erase([(cls, self.today - back)], self.today)
+        self.model_erase((cls, self.today - back))
+
+    @rule()
+    def erase_everything(self) -> None:
+        self.custodian.erase_everything(self.today)
+        self.keep(lambda *_: False)
+        self.open = set()
+        self.next_day = max(self.next_day, self.today + 1)
+
+    @rule(step=st.integers(0, 12))
+    def crash_while_lapsing(self, step: int) -> None:
+        before = self.custodian.status()
+        seen = iter(range(1000))
+
+        def observer(_action: str, _path: Path) -> None:
+            if next(seen) == step:
+                raise Crash
+
+        try:
+            with durable.observed(observer):
+                self.custodian.lapse(self.today)
+        except Crash:
+            self.reopen()
+            if self.custodian.status().generation == before.generation:
+                return
+        self.model_lapse()
+
+    @rule()
+    def restart(self) -> None:
+        self.reopen()
+
+    @invariant()
+    def figures_agree(self) -> None:
+        status = self.custodian.status()
+        assert status.next_day == self.next_day
+        assert set(status.open_days) == self.open
+        assert status.keys == len(self.held)
+        assert status.erased == len(self.erased)
+
+    @invariant()
+    def nothing_dead_is_held(self) -> None:
+        plaintext = self.custodian._sealed.load()
+        assert all(key_by_hand(pair, day) not in plaintext for pair, day in self.dead)
+        assert all(key_by_hand(pair, day) in plaintext for pair, day in self.held)
+        assert self.next_day > max((day for _, day in self.dead | self.held), default=0)
+
+
+TestCustodianMachine = CustodianMachine.TestCase
+TestCustodianMachine.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
