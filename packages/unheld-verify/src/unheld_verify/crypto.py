@@ -52,6 +52,21 @@ def sha256(*parts: bytes) -> bytes:
     return digest.digest()
 
 
+class RunningSha256:
+    """SHA-256 of a stream as it passes by, for files larger than memory: the same digest as over all of it at once."""
+
+    def __init__(self) -> None:
+        self._state = hashlib.sha256()
+
+    def update(self, data: bytes) -> None:
+        """Take the next bytes of the stream."""
+        self._state.update(data)
+
+    def digest(self) -> bytes:
+        """32 bytes, of everything taken so far."""
+        return self._state.digest()
+
+
 def one_step_kdf(first: bytes, second: bytes, info: bytes) -> bytes:
     """NIST SP 800-56C one-step KDF with SHA-512 for n pairs of secrets: 64 bytes each, joined.
 
