@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.pool import NullPool
 
+from unheld_branch.keys.parties.nodes import Changes
 from unheld_verify.errors import NoStoreError, StateError, StateUnknownError
 
 _META = sa.MetaData()
@@ -58,17 +58,39 @@ class Waiting:
     index: int | None
 
 
-@dataclass(frozen=True)
-class Write:
-    """What one commit stores, all or nothing."""
+class Transaction:
+    """One change of a database: all of it is stored, or nothing. Reads see what it wrote."""
 
-    generation: int
-    root: bytes
-    entry: bytes
-    head: bytes
-    new_nodes: Sequence[tuple[bytes, bytes]]
-    dead_nodes: Sequence[bytes]
-    outbox: Sequence[tuple[bytes, bytes]]
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def get_many(self, node_ids: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Sealed nodes by id. Raises KeyError naming one that is missing."""
+        return _get_many(self._connection, node_ids)
+
+    def store_nodes(self, changes: Changes) -> None:
+        """Add new nodes, delete dead ones."""
+        if changes.new:
+            self._connection.execute(sa.insert(_NODE), [{"id": id_, "body": body} for id_, body in changes.new])
+        for part in _slices(changes.dead):
+            self._connection.execute(sa.delete(_NODE).where(_NODE.c.id.in_(part)))
+
+    def delete_all_nodes(self) -> None:
+        """Delete every node: the root of the commit leads to none of them."""
+        self._connection.execute(sa.delete(_NODE))
+
+    def finish(self, generation: int, root: bytes, entry: bytes, head: bytes) -> None:
+        """Replace the root node and append the journal entry."""
+        self._connection.execute(sa.delete(_ROOT))
+        self._connection.execute(sa.insert(_ROOT), {"generation": generation, "body": root})
+        row = {"generation": generation, "entry": entry, "head": head}
+        self._connection.execute(sa.insert(_JOURNAL), row)
+
+    def post(self, openings: Iterable[tuple[bytes, bytes]]) -> None:
+        """Put (r, statement) pairs into the outbox."""
+        rows = [{"r": r, "statement": statement} for r, statement in openings]
+        if rows:
+            self._connection.execute(sa.insert(_OUTBOX), rows)
 
 
 class Database:
@@ -76,7 +98,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._engine = sa.create_engine(f"sqlite:///{path}", poolclass=NullPool)
+        self._engine = sa.create_engine(f"sqlite:///{path}")
         sa.event.listen(self._engine, "connect", _set_pragmas)
 
     @classmethod
@@ -96,7 +118,17 @@ class Database:
         return cls(path)
 
     @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
+    def transaction(self) -> Iterator[Transaction]:
+        """One write transaction. After an error in its commit the state is unknown: open the store again."""
+        with self._connected() as connection:
+            yield Transaction(connection)
+
+    def disconnect(self) -> None:
+        """Forget open connections: the next read sees what the disk has."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _connected(self) -> Iterator[sa.Connection]:
         try:
             with self._engine.begin() as connection:
                 yield connection
@@ -105,64 +137,43 @@ class Database:
                 f"{self.path}: {error.orig}; open the store again to learn what was stored"
             ) from error
 
-    def write(self, change: Write) -> None:
-        """One transaction: nodes, root, journal entry, outbox. After an error the state is unknown: open again."""
-        with self._transaction() as connection:
-            if change.new_nodes:
-                connection.execute(sa.insert(_NODE), [{"id": id_, "body": body} for id_, body in change.new_nodes])
-            for part in _slices(change.dead_nodes):
-                connection.execute(sa.delete(_NODE).where(_NODE.c.id.in_(part)))
-            connection.execute(sa.delete(_ROOT))
-            connection.execute(sa.insert(_ROOT), {"generation": change.generation, "body": change.root})
-            row = {"generation": change.generation, "entry": change.entry, "head": change.head}
-            connection.execute(sa.insert(_JOURNAL), row)
-            if change.outbox:
-                rows = [{"r": r, "statement": statement} for r, statement in change.outbox]
-                connection.execute(sa.insert(_OUTBOX), rows)
-
     def root(self) -> tuple[int, bytes] | None:
         """Generation and sealed bytes of the root node."""
-        with self._transaction() as connection:
+        with self._connected() as connection:
             row = connection.execute(sa.select(_ROOT.c.generation, _ROOT.c.body)).one_or_none()
         return None if row is None else (row.generation, row.body)
 
     def journal(self) -> list[tuple[int, bytes, bytes]]:
         """(generation, entry, head) in order."""
         query = sa.select(_JOURNAL.c.generation, _JOURNAL.c.entry, _JOURNAL.c.head).order_by(_JOURNAL.c.generation)
-        with self._transaction() as connection:
+        with self._connected() as connection:
             return [(row.generation, row.entry, row.head) for row in connection.execute(query)]
 
-    def get(self, node_id: bytes) -> bytes:
-        """One node's bytes. Raises KeyError."""
-        return self.get_many([node_id])[node_id]
+    def journal_head(self) -> bytes:
+        """The newest head; empty before the first entry."""
+        query = sa.select(_JOURNAL.c.head).order_by(_JOURNAL.c.generation.desc()).limit(1)
+        with self._connected() as connection:
+            return connection.execute(query).scalar_one_or_none() or b""
 
     def get_many(self, node_ids: Iterable[bytes]) -> dict[bytes, bytes]:
-        """Several nodes' bytes by id. Raises KeyError naming one that is missing."""
-        wanted = list(node_ids)
-        found: dict[bytes, bytes] = {}
-        with self._transaction() as connection:
-            for part in _slices(wanted):
-                query = sa.select(_NODE.c.id, _NODE.c.body).where(_NODE.c.id.in_(part))
-                found.update((row.id, row.body) for row in connection.execute(query))
-        for node_id in wanted:
-            if node_id not in found:
-                raise KeyError(node_id)
-        return found
+        """Sealed nodes by id. Raises KeyError naming one that is missing."""
+        with self._connected() as connection:
+            return _get_many(connection, node_ids)
 
     def node_ids(self) -> set[bytes]:
         """Every node id stored, for `check`."""
-        with self._transaction() as connection:
+        with self._connected() as connection:
             return set(connection.execute(sa.select(_NODE.c.id)).scalars())
 
     def outbox(self) -> list[Waiting]:
         """Every statement, in order of commit."""
         query = sa.select(_OUTBOX.c.id, _OUTBOX.c.r, _OUTBOX.c.statement, _OUTBOX.c.entry_index).order_by(_OUTBOX.c.id)
-        with self._transaction() as connection:
+        with self._connected() as connection:
             return [Waiting(row.id, row.r, row.statement, row.entry_index) for row in connection.execute(query)]
 
     def mark_published(self, indices: dict[int, int]) -> None:
         """Note at which log index each statement of the outbox stands."""
-        with self._transaction() as connection:
+        with self._connected() as connection:
             for id_, index in indices.items():
                 connection.execute(sa.update(_OUTBOX).where(_OUTBOX.c.id == id_).values(entry_index=index))
 
@@ -172,6 +183,18 @@ def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "fullfsync=1", "temp_store=MEMORY", "mmap_size=0"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _get_many(connection: sa.Connection, node_ids: Iterable[bytes]) -> dict[bytes, bytes]:
+    wanted = list(node_ids)
+    found: dict[bytes, bytes] = {}
+    for part in _slices(wanted):
+        query = sa.select(_NODE.c.id, _NODE.c.body).where(_NODE.c.id.in_(part))
+        found.update((row.id, row.body) for row in connection.execute(query))
+    for node_id in wanted:
+        if node_id not in found:
+            raise KeyError(node_id)
+    return found
 
 
 def _slices(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,9 +25,11 @@ from unheld_verify.errors import BadInputError, VerificationError
 ROW_GROUP = 65_536
 LEAST_BLOCKS_A_BATCH = 10_000
 _LEAST_BLOCKS = 256
-_SCHEMA = pa.schema(
-    [pa.field("block_id", pa.binary(16), nullable=False), pa.field("block", pa.binary(), nullable=False)]
-)
+_COLUMNS: list[pa.Field[Any]] = [
+    pa.field("block_id", pa.binary(16), nullable=False),
+    pa.field("block", pa.binary(), nullable=False),
+]
+_SCHEMA = pa.schema(_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class ColumnFile:
     path: str
     column: Column
     blocks: int
-    bytes: int
+    size: int
     sha256: str
 
     @property
@@ -51,7 +54,7 @@ class ColumnFile:
             "class": self.column.cls,
             "event_day": columns.day_text(self.column.event_day),
             "blocks": self.blocks,
-            "bytes": self.bytes,
+            "bytes": self.size,
             "sha256": self.sha256,
         }
 
@@ -95,7 +98,7 @@ def write(root: Path, place: Place, sealed: SealedBlocks, directory_key: bytes |
     """Write one column file durably, and its handles if the batch is of an open day (`directory_key` given)."""
     path = path_of(place)
     target = root / path
-    durable.make_folder(target.parent)
+    durable.make_folders(target.parent)
     data = _parquet(sealed)
     durable.write_file(target, data)
     if directory_key is not None:
@@ -104,10 +107,12 @@ def write(root: Path, place: Place, sealed: SealedBlocks, directory_key: bytes |
     return ColumnFile(path, place.column, len(sealed.blocks), len(data), hashlib.sha256(data).hexdigest())
 
 
-def _parquet(sealed: SealedBlocks) -> memoryview:
+def _parquet(sealed: SealedBlocks) -> bytes:
     table = pa.Table.from_arrays(
         [
-            pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(sealed.ids), [None, pa.py_buffer(sealed.ids)]),
+            pa.FixedSizeBinaryArray.from_buffers(
+                pa.binary(16), len(sealed.ids), [None, pa.py_buffer(sealed.ids.tobytes())]
+            ),
             pa.array(sealed.blocks, pa.binary()),
         ],
         schema=_SCHEMA,
@@ -115,10 +120,10 @@ def _parquet(sealed: SealedBlocks) -> memoryview:
     sink = pa.BufferOutputStream()
     # Ciphertext does not compress and has no value twice; statistics would only repeat ids.
     pq.write_table(
-        table, sink, compression="NONE", use_dictionary=False, write_statistics=False, row_group_size=ROW_GROUP,
+        table, sink, compression="none", use_dictionary=False, write_statistics=False, row_group_size=ROW_GROUP,
         store_schema=False,
     )  # fmt: skip
-    return memoryview(sink.getvalue())
+    return sink.getvalue().to_pybytes()
 
 
 def read(root: Path, file: ColumnFile) -> SealedBlocks:
@@ -131,14 +136,15 @@ def read(root: Path, file: ColumnFile) -> SealedBlocks:
     if table.schema.names != _SCHEMA.names or table.schema.types != _SCHEMA.types:
         raise BadInputError(f"{file.path}: its columns are {table.schema.names}, not block_id and block")
     array = np.frombuffer(_fixed_bytes(table.column("block_id")), "V16")
-    return SealedBlocks(array, table.column("block").to_pylist(), np.zeros(len(array), "V8"))
+    blocks = [bytes(block) for block in table.column("block").to_pylist() if block is not None]
+    return SealedBlocks(array, blocks, np.zeros(len(array), "V8"))
 
 
-def _fixed_bytes(column: pa.ChunkedArray) -> bytes:
+def _fixed_bytes(column: pa.ChunkedArray[Any]) -> bytes:
     parts = []
     for chunk in column.chunks:
-        buffer = chunk.buffers()[1]
-        parts.append(buffer.slice(chunk.offset * 16, len(chunk) * 16).to_pybytes())
+        if (buffer := chunk.buffers()[1]) is not None:
+            parts.append(buffer.slice(chunk.offset * 16, len(chunk) * 16).to_pybytes())
     return b"".join(parts)
 
 

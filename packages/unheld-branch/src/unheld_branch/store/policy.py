@@ -9,9 +9,6 @@ from typing import Any
 from unheld_verify import canonical, columns, crypto
 from unheld_verify.errors import BadInputError
 
-LATE_DAYS_MOST = 45
-MOST_CUSTODIANS = 9
-
 
 @dataclass(frozen=True)
 class Policy:
@@ -36,16 +33,9 @@ class Policy:
     log_key: str
 
     def __post_init__(self) -> None:
-        if set(self.lifetimes) != set(columns.CLASSES):
-            raise BadInputError(f"policy: lifetimes must name exactly the classes {', '.join(columns.CLASSES)}")
-        for name, days in self.lifetimes.items():
-            bound = columns.LIFETIMES[name].most
-            if not 1 <= days <= bound:
-                raise BadInputError(f"policy: lifetime of {name} is {days} days; the hard bound is 1 to {bound}")
-        if not 0 <= self.late_days <= LATE_DAYS_MOST:
-            raise BadInputError(f"policy: late_days is {self.late_days}; the hard bound is 0 to {LATE_DAYS_MOST}")
-        if not 1 <= self.t <= self.n <= MOST_CUSTODIANS:
-            raise BadInputError(f"policy: {self.t} of {self.n} custodians; it must be 1 <= t <= n <= {MOST_CUSTODIANS}")
+        columns.check_lifetimes(self.lifetimes)
+        columns.check_late_days(self.late_days)
+        columns.components(self.n, self.t)
 
     def document(self) -> dict[str, Any]:
         """The genesis document as JSON values; release is shut by default and there is no way to open it."""
@@ -64,6 +54,11 @@ class Policy:
             "log_key": self.log_key,
             "release": "never",
         }
+
+    def public(self) -> dict[str, Any]:
+        """What the log publishes of it: the rules, and neither numbers of test SIMs nor paths."""
+        document = self.document()
+        return {name: document[name] for name in ("custodians", "lifetimes", "late_days", "coarsen", "release")}
 
     @property
     def digest(self) -> bytes:

@@ -6,7 +6,7 @@ waits in `Nodes` for one transaction. Formats: `docs/spec/node.md`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -62,6 +62,21 @@ def walk(tree: Tree, nodes: Nodes) -> Iterator[Rows]:
         raise StateError(f"the party tree holds {count} rows, its root says {tree.rows}: restore the tree from a copy")
 
 
+def touch(tree: Tree, nodes: Nodes, written: Container[bytes]) -> None:
+    """Open one path from the top to a leaf, through nodes just `written` where there are some.
+
+    Raises StateError or WrongKeyError if it does not open.
+    """
+    ref = tree.root
+    for height in range(tree.depth, 0, -1):
+        (data,) = nodes.read([ref] if ref else [])
+        if height == 1:
+            rows_.decode_leaf(data)
+        else:
+            below = children(data)
+            ref = next((child for child in below if child.id in written), below[-1])
+
+
 def apply(tree: Tree, nodes: Nodes, upserts: Rows, deletes: Bytes | None = None) -> Tree:
     """The tree after dropping the rows of `deletes` (absent ones are ignored), then adding or replacing `upserts`.
 
@@ -91,6 +106,11 @@ def drop_all(tree: Tree, nodes: Nodes) -> Tree:
                 nodes.drop(ref.id)
         level = below
     return Tree(tree.tag_key)
+
+
+def children(data: bytes) -> list[Ref]:
+    """The children that an opened inner node leads to."""
+    return _refs(decode_inner(data))
 
 
 def encode_inner(entries: Bytes) -> bytes:

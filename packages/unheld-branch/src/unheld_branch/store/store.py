@@ -1,0 +1,202 @@
+"""A store, opened: its vault, its copies, its catalog, its open day. Every change of it goes through `Store.commit`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from unheld_branch.kernel import locks
+from unheld_branch.kernel.clock import Clock
+from unheld_branch.keys.parties.difference import difference
+from unheld_branch.keys.parties.parties import Parties
+from unheld_branch.keys.parties.root import RootNode
+from unheld_branch.keys.parties.tree import Tree
+from unheld_branch.store import files, journal
+from unheld_branch.store import policy as policies
+from unheld_branch.store.database import Database
+from unheld_branch.store.journal import Catalog
+from unheld_branch.store.openday import OpenDaySlot
+from unheld_branch.store.policy import Policy
+from unheld_branch.store.vault import Change, Condition, Vault, first_root
+from unheld_branch.store.vault import Rows as VaultRows
+from unheld_slots import durable
+from unheld_slots.slot import create_slot, open_slot
+from unheld_verify import canonical, columns, statement
+from unheld_verify.errors import BadInputError, NoStoreError, StateError
+
+GENESIS = "genesis.json"
+_DATABASE = "catalog.db"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the parts of a store lie. Slots lie outside the store, so that a backup of the store holds no key."""
+
+    root: Path
+    slots: Path
+    copies: tuple[Path, ...] = ()
+
+    def slot(self, name: str) -> str:
+        """The URI of a slot."""
+        return f"file:{self.slots / name}.slot"
+
+    def copy_slots(self, copy: Path) -> Path:
+        """The slots' folder of a copy."""
+        return copy.with_name(copy.name + ".slots")
+
+
+@dataclass
+class Store:
+    """An open store. Hold it only inside `opened`, which holds the lock."""
+
+    places: Places
+    policy: Policy
+    vault: Vault
+    copies: Sequence[Vault]
+    day_slot: OpenDaySlot
+    clock: Clock
+    root: RootNode = field(repr=False)
+    catalog: Catalog = field(repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """The store's folder."""
+        return self.places.root
+
+    def today(self) -> int:
+        """The day by this store's clock."""
+        return self.clock.now() // 86_400
+
+    def slot_words(self) -> str:
+        """The class of the root slot, in plain words."""
+        return self.vault.slot.words()
+
+    def parties(self) -> Parties:
+        """The parties of this generation, for reading and for drafting the next one."""
+        return Parties(self.vault.nodes(), self.root.trees)
+
+    def commit(
+        self,
+        entry: Mapping[str, Any],
+        *,
+        say: Sequence[statement.Opening] = (),
+        parties: Parties | None = None,
+        dedup: Mapping[int, bytes] | None = None,
+        plan_applied: bool = False,
+        everything: RootNode | None = None,
+    ) -> None:
+        """One change in the durable order: this store, every copy, then the old keys die.
+
+        `entry` is the journal's (kind and its fields), `say` goes to the log's outbox; the rest as in `Change`.
+        """
+        full = canonical.encode({"v": 1, "at": self.clock.now(), **entry})
+        head = journal.next_head(self.catalog.head, full)
+        posted = tuple((item.r, canonical.encode(item.statement)) for item in say)
+        change = Change(full, head, dedup, plan_applied, everything, posted)
+        rows = self._rows_for_copies(parties) if self.copies else None
+        self.root = self.vault.commit(self.root, change, parties)
+        for copy in self.copies:
+            copy.follow(copy.load(), change, rows or VaultRows({}, {}))
+        for vault in (*self.copies, self.vault):
+            vault.finish()
+        journal.apply(self.catalog, canonical.decode(full))
+        self.catalog.generation, self.catalog.head = self.root.generation, head
+
+    def _rows_for_copies(self, parties: Parties | None) -> VaultRows:
+        """What changed in each tree, read while the nodes of both generations are there."""
+        after = self.root.trees if parties is None else parties.trees
+        empty = {number: Tree(tree.tag_key) for number, tree in after.items()}
+        changed = {
+            number: difference(self.root.trees.get(number, empty[number]), tree, parties.nodes)
+            for number, tree in after.items()
+            if parties is not None and tree != self.root.trees.get(number)
+        }
+        return VaultRows(changed, {number: tree.tag_key for number, tree in after.items()})
+
+    def opening(self, kind: str, **fields: Any) -> statement.Opening:
+        """A statement of this store's log, committed to with a fresh r."""
+        return statement.commit(statement.make(self.policy.origin, kind, columns.day_text(self.today()), **fields))
+
+
+def create(places: Places, policy: Policy, clock: Clock) -> None:
+    """Lay out a new store with its copies: genesis document, slots, database, first generation."""
+    if places.root.exists() and any(places.root.iterdir()):
+        raise StateError(f"{places.root}: not empty; a store begins in a new folder")
+    for folder in (places.root, places.slots):
+        durable.make_folders(folder)
+    durable.write_file(places.root / GENESIS, canonical.encode(policy.document()))
+    OpenDaySlot.create(places.root, places.slot("open"))
+    entry = canonical.encode({"v": 1, "at": clock.now(), "kind": "genesis", "policy": policy.document()})
+    head = journal.next_head(journal.first_head(policy), entry)
+    said = statement.commit(
+        statement.make(
+            policy.origin,
+            "genesis",
+            columns.day_text(clock.now() // 86_400),
+            store=policy.store_id.hex(),
+            genesis=policy.digest.hex(),
+            policy=policy.public(),
+        )
+    )
+    first = first_root()
+    _new_vault(places.root, places.slots, policy).create(
+        first, entry, head, [(said.r, canonical.encode(said.statement))]
+    )
+    for copy in places.copies:
+        for folder in (copy, places.copy_slots(copy)):
+            durable.make_folders(folder)
+        _new_vault(copy, places.copy_slots(copy), policy).create(first, entry, head, [])
+
+
+def _new_vault(folder: Path, slots: Path, policy: Policy) -> Vault:
+    return Vault(Database.create(folder / _DATABASE), create_slot(f"file:{slots / 'root'}.slot"), policy.store_id)
+
+
+@contextmanager
+def opened(places: Places, clock: Clock, *, write: bool = False) -> Iterator[Store]:
+    """Open a store under its lock; finishes what a crash left before serving anything."""
+    if not (places.root / GENESIS).is_file():
+        raise NoStoreError(f"{places.root}: no store there; `unheld init` makes one")
+    with locks.locked(places.root / "lock", exclusive=True):
+        store = _open(places, clock)
+        if write:
+            for orphan in files.orphans(store.folder, {file.path for file in store.catalog.live_files()}):
+                durable.remove_file(orphan)
+        yield store
+
+
+def _open(places: Places, clock: Clock) -> Store:
+    policy = policies.from_document(canonical.decode((places.root / GENESIS).read_bytes()))
+    vault = _vault(places.root, places.slots, policy)
+    copies = [_vault(copy, places.copy_slots(copy), policy) for copy in places.copies]
+    _settle(vault, copies)
+    catalog = journal.fold(policy, vault.database.journal())
+    day_slot = OpenDaySlot.open(places.root, places.slot("open"))
+    return Store(places, policy, vault, copies, day_slot, clock, vault.load(), catalog)
+
+
+def _vault(folder: Path, slots: Path, policy: Policy) -> Vault:
+    return Vault(Database.open(folder / _DATABASE), open_slot(f"file:{slots / 'root'}.slot"), policy.store_id)
+
+
+def _settle(vault: Vault, copies: Sequence[Vault]) -> None:
+    """Finish what a crash cut short: nothing is served while a vault is erasing."""
+    for one in (vault, *copies):
+        if one.condition() is Condition.ORPHAN:
+            one.drop_orphan()
+    root = vault.load()
+    for copy in copies:
+        held = copy.load()
+        if held.generation == root.generation - 1:
+            copy.catch_up(held, vault, root)
+        elif held.generation != root.generation:
+            raise BadInputError(
+                f"{copy.database.path}: generation {held.generation}, the store has {root.generation}: this copy "
+                "cannot follow any more; remove it and make a new one"
+            )
+    for one in (*copies, vault):
+        if one.condition() is Condition.ERASING:
+            one.finish()
