@@ -1,0 +1,245 @@
+"""A custodian's calls: what it refuses, what it testifies, and what it can no longer give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from unheld_custodian.custodian import Custodian, Terms, local_genesis
+from unheld_custodian.local import LocalCustodians
+from unheld_custodian.state import decode
+from unheld_slots.slot import FileSlot
+from unheld_verify import columns, crypto
+from unheld_verify.errors import BadInputError, NoStoreError, PartialError, StateError, VerificationError
+
+DAY = 20_640
+TERMS = Terms(b"s" * 16, 1, 0, 1, 1, columns.LIFETIME_DEFAULTS, 45, DAY)
+
+
+@pytest.fixture
+def custodian(tmp_path: Path) -> Custodian:
+    return Custodian.create(tmp_path / "c", FileSlot.create(tmp_path / "a.slot"), TERMS, local_genesis(1, 1)[0])
+
+
+def test_a_day_opens_every_column_of_its_window(custodian: Custodian) -> None:
+    """Charge and contact reach back as far as late days and lifetime allow, place a week, identity its month."""
+    push = custodian.open_day(DAY, DAY)
+    assert list(push.keys) == columns.window(DAY, 45, columns.LIFETIME_DEFAULTS)
+
+
+def test_an_open_day_is_handed_out_again(custodian: Custodian) -> None:
+    """A branch that lost its memory at noon gets the same keys."""
+    assert custodian.open_day(DAY, DAY).keys == custodian.open_day(DAY, DAY).keys
+
+
+def test_a_closed_day_is_never_handed_out_again(custodian: Custodian) -> None:
+    """The refusal says that the day is over, and nothing changes."""
+    custodian.open_day(DAY, DAY)
+    custodian.close_day(DAY)
+    before = custodian.status()
+    with pytest.raises(StateError, match="2026-07-06 is over"):
+        custodian.open_day(DAY, DAY)
+    assert custodian.status() == before
+
+
+def test_a_future_day_is_refused(custodian: Custodian) -> None:
+    """A clock that runs ahead cannot burn the days between."""
+    with pytest.raises(StateError, match="has not begun"):
+        custodian.open_day(DAY + 1, DAY)
+    assert custodian.status().next_day == DAY
+
+
+def test_a_skipped_day_never_opens(custodian: Custodian) -> None:
+    """The chain never goes back."""
+    custodian.open_day(DAY + 2, DAY + 2)
+    with pytest.raises(StateError, match="never goes back"):
+        custodian.open_day(DAY + 1, DAY + 2)
+
+
+def test_a_day_nobody_opened_cannot_be_closed(custodian: Custodian) -> None:
+    """There is no testimony of what did not happen."""
+    with pytest.raises(StateError, match="never opened"):
+        custodian.close_day(DAY)
+
+
+def test_a_day_left_open_closes_by_itself(custodian: Custodian) -> None:
+    """A branch that never reports a close does not keep a day's keys on call."""
+    custodian.open_day(DAY, DAY)
+    custodian.lapse(DAY + 2)
+    with pytest.raises(StateError, match="is over"):
+        custodian.open_day(DAY, DAY + 2)
+
+
+def test_keys_live_until_the_day_before_they_are_due(custodian: Custodian) -> None:
+    """Place of a day is there on its seventh day and gone at the start of the eighth."""
+    before = set(custodian.open_day(DAY, DAY).keys)
+    custodian.lapse(DAY + 1)
+    after = set(custodian.open_day(DAY, DAY + 1).keys)
+    assert before - after == {("place", DAY - 6), ("contact", DAY - 29)}
+    assert custodian.status().columns == len(after)
+
+
+def test_a_custodian_that_was_away_cannot_derive_what_lapsed(custodian: Custodian) -> None:
+    """Lapse steps the chain over days that only others opened."""
+    custodian.lapse(DAY + 400)
+    assert custodian.status().next_day == DAY + 400
+
+
+def test_an_erasure_before_the_opening_holds(custodian: Custodian) -> None:
+    """A custodian that had not opened today keeps no chain from which the erased column follows."""
+    custodian.erase([("charge", DAY - 1)], DAY)
+    assert custodian.status().next_day == DAY + 1
+    assert ("charge", DAY - 1) not in custodian.open_day(DAY, DAY).keys
+
+
+def test_an_erased_column_stays_erased_on_later_days(custodian: Custodian) -> None:
+    """Late records of an erased day are never sealed anew."""
+    custodian.erase([("contact", DAY - 1)], DAY)
+    assert ("contact", DAY - 1) not in custodian.open_day(DAY + 1, DAY + 1).keys
+
+
+@pytest.mark.parametrize("pair", [("charge", DAY + 1), ("charge", -1), ("voice", DAY), ("identity", DAY)])
+def test_an_erasure_of_what_is_no_column_is_refused(custodian: Custodian, pair: columns.EventColumn) -> None:
+    """A future day, an unknown class or a mid-month identity day changes nothing."""
+    with pytest.raises(BadInputError, match="erase"):
+        custodian.erase([pair], DAY)
+    assert custodian.status().generation == 1
+
+
+def test_erasing_everything_leaves_no_key_and_a_future(custodian: Custodian) -> None:
+    """All column and parking keys go, today is over, and tomorrow opens."""
+    custodian.open_day(DAY, DAY)
+    custodian.erase_everything(DAY)
+    status = custodian.status()
+    assert (status.keys, status.open_days, status.park_periods) == (0, (), 0)
+    with pytest.raises(StateError, match="is over"):
+        custodian.open_day(DAY, DAY)
+    assert custodian.open_day(DAY + 1, DAY + 1).keys
+
+
+def test_the_testimonies_are_signed_and_can_be_had_again(custodian: Custodian) -> None:
+    """Each call testifies to what is so; repeating it, after a crash for example, testifies to the same."""
+    custodian.open_day(DAY, DAY)
+    calls: dict[str, Callable[[], columns.Attestation]] = {
+        "closed": lambda: custodian.close_day(DAY),
+        "lapsed": lambda: custodian.lapse(DAY),
+        "erased": lambda: custodian.erase([("charge", DAY)], DAY),
+    }
+    for kind, call in calls.items():
+        first = call()
+        assert call() == first
+        statement = first.read(custodian.public)
+        assert (statement["kind"], statement["day"], statement["custodian"]) == (kind, "2026-07-06", 0)
+
+
+def test_the_lapsed_testimony_names_the_newest_lapsed_day(custodian: Custodian) -> None:
+    """One line a class says that this day and all before it are gone."""
+    statement = custodian.lapse(DAY).read(custodian.public)
+    assert statement["columns"] == [
+        ["charge", "2026-04-07"],
+        ["contact", "2026-06-06"],
+        ["place", "2026-06-29"],
+        ["identity", "2026-05-05"],
+    ]
+
+
+def test_a_changed_testimony_is_false(custodian: Custodian) -> None:
+    """An edited statement does not pass."""
+    testimony = custodian.lapse(DAY)
+    edited = replace(testimony, statement=testimony.statement.replace(b"lapsed", b"erased"))
+    with pytest.raises(VerificationError):
+        edited.read(custodian.public)
+
+
+def test_the_opening_is_testified_in_the_push(custodian: Custodian) -> None:
+    """A push carries the custodian's signed list of the columns it handed out."""
+    push = custodian.open_day(DAY, DAY)
+    statement = push.testimony.read(custodian.public)
+    assert statement["kind"] == "opened"
+    assert len(statement["columns"]) == len(push.keys)
+
+
+def test_parking_keys_reach_ten_weeks_and_fourteen_days_ahead(custodian: Custodian) -> None:
+    """An outage may last for weeks: the public keys are there before it."""
+    publics = custodian.park_publics(DAY)
+    week = columns.park_period("outage", DAY)
+    assert set(publics) == {("outage", week + n) for n in range(11)} | {("quarantine", DAY + n) for n in range(15)}
+    assert all(len(public) == crypto.PARK_PUBLIC_BYTES for public in publics.values())
+
+
+def test_parking_keys_lapse_on_their_own_date(custodian: Custodian) -> None:
+    """Quarantine keys go after seven days, a week's outage key `late_days` after the week's end."""
+    custodian.park_publics(DAY)
+    week = columns.park_period("outage", DAY)
+    last = columns.park_due("outage", week, 45)
+    for today, expected in ((DAY + 6, 26), (DAY + 7, 25), (DAY + 21, 11), (last - 1, 11), (last, 10)):
+        custodian.lapse(today)
+        assert custodian.status().park_periods == expected
+
+
+def test_the_state_holds_nothing_but_what_the_page_says(custodian: Custodian) -> None:
+    """The plaintext begins with its version and parses back; a cut, a tail or another version is refused."""
+    custodian.open_day(DAY, DAY)
+    data = custodian._sealed.load()
+    assert decode(data).next_day == DAY + 1
+    for bad in (b"", data[:-1], data + b"\0", b"X" + data[1:]):
+        with pytest.raises(BadInputError):
+            decode(bad)
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        replace(TERMS, lifetimes={**columns.LIFETIME_DEFAULTS, "place": 31}),
+        replace(TERMS, lifetimes={**columns.LIFETIME_DEFAULTS, "charge": 401}),
+        replace(TERMS, lifetimes={**columns.LIFETIME_DEFAULTS, "contact": 181}),
+        replace(TERMS, lifetimes={**columns.LIFETIME_DEFAULTS, "identity": 63}),
+        replace(TERMS, lifetimes={**columns.LIFETIME_DEFAULTS, "place": 0}),
+        replace(TERMS, lifetimes={"charge": 1}),
+        replace(TERMS, late_days=91),
+        replace(TERMS, index=1),
+        replace(TERMS, t=2),
+        replace(TERMS, n=10),
+        replace(TERMS, store=b"short"),
+    ],
+)
+def test_terms_out_of_bounds_found_nothing(tmp_path: Path, terms: Terms) -> None:
+    """Hard bounds cannot be set aside, and a refusal leaves no state."""
+    with pytest.raises(BadInputError):
+        Custodian.create(tmp_path / "c", FileSlot.create(tmp_path / "a.slot"), terms, local_genesis(1, 1)[0])
+    assert not (tmp_path / "c").exists()
+
+
+def test_chains_of_other_components_found_nothing(tmp_path: Path) -> None:
+    """A custodian is founded with exactly the components it is to hold."""
+    terms = replace(TERMS, n=3, t=2)
+    with pytest.raises(BadInputError, match="chain"):
+        Custodian.create(tmp_path / "c", FileSlot.create(tmp_path / "a.slot"), terms, local_genesis(3, 2)[1])
+
+
+def test_no_custodian_is_told_as_no_store(tmp_path: Path) -> None:
+    """An empty place is named."""
+    with pytest.raises(NoStoreError, match="no custodian"):
+        LocalCustodians.open(tmp_path / "c", tmp_path / "slots")
+
+
+def test_too_few_custodians_open_no_day(tmp_path: Path) -> None:
+    """With fewer than t here the error says how many are needed."""
+    LocalCustodians.create(tmp_path / "c", tmp_path / "slots", replace(TERMS, n=3, t=2))
+    for index in (0, 1):
+        (tmp_path / "slots" / f"custodian-{index}.slot").unlink()
+    with pytest.raises(StateError, match="1 of 2"):
+        LocalCustodians.open(tmp_path / "c", tmp_path / "slots").open_day(DAY, DAY)
+
+
+def test_a_close_that_one_refuses_is_told_after_asking_all(tmp_path: Path) -> None:
+    """The others still closed the day."""
+    custodians = LocalCustodians.create(tmp_path / "c", tmp_path / "slots", replace(TERMS, n=3, t=2))
+    custodians.custodians[0].open_day(DAY, DAY)
+    custodians.custodians[2].open_day(DAY, DAY)
+    with pytest.raises(PartialError, match="custodian 1"):
+        custodians.close_day(DAY)
+    assert custodians.custodians[2].status().open_days == ()
