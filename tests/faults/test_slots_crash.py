@@ -243,6 +243,15 @@ def test_a_slot_broken_anywhere_holds_before_or_after(tmp_path: Path, call: str)
         assert held in ([allowed[-1]] if finished else allowed)
 
 
+def test_states_in_one_folder_leave_each_other_alone(origin: Path) -> None:
+    """A state whose name begins with another's name keeps its file."""
+    other = SealedState(origin / "state", "thing-two", FileSlot.create(origin / "b.slot"))
+    other.create(b"other")
+    state_in(origin).replace(b"new")
+    state_in(origin).wipe()
+    assert other.load() == b"other"
+
+
 def test_every_error_of_a_state_is_one_of_ours(origin: Path) -> None:
     """A folder where the state's file should be is told as an error of this project, not a trace."""
     path = origin / "state" / "thing-2.sealed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from unheld_custodian.local import LocalCustodians
 from unheld_custodian.state import decode
 from unheld_slots.slot import FileSlot
 from unheld_verify import columns, crypto
-from unheld_verify.errors import BadInputError, NoStoreError, PartialError, StateError, VerificationError
+from unheld_verify.errors import BadInputError, NoStoreError, PartialError, StateError, VerificationError, WrongKeyError
 
 DAY = 20_640
 TERMS = Terms(b"s" * 16, 1, 0, 1, 1, columns.LIFETIME_DEFAULTS, 45, DAY)
@@ -86,6 +87,23 @@ def test_a_custodian_that_was_away_cannot_derive_what_lapsed(custodian: Custodia
     """Lapse steps the chain over days that only others opened."""
     custodian.lapse(DAY + 400)
     assert custodian.status().next_day == DAY + 400
+
+
+def test_an_erased_key_is_in_no_earlier_file_that_opens(custodian: Custodian, tmp_path: Path) -> None:
+    """Whoever kept every state file and now takes the slot finds no erased key: not in the slot, not in any file."""
+    key = custodian.open_day(DAY, DAY).keys["charge", DAY][0]
+    kept = [path.read_bytes() for path in (tmp_path / "c").iterdir()]
+    custodian.erase([("charge", DAY)], DAY)
+    kept += [path.read_bytes() for path in (tmp_path / "c").iterdir()]
+    slot = FileSlot.open(tmp_path / "a.slot")
+    (live,) = slot.live()
+    opened = []
+    for data in kept:
+        with suppress(WrongKeyError):
+            opened.append(crypto.unseal(live.secret, data[32:], data[:32] + b"custodian"))
+    assert len(opened) == 1
+    assert key not in opened[0]
+    assert key not in slot.path.read_bytes()
 
 
 def test_an_erasure_before_the_opening_holds(custodian: Custodian) -> None:

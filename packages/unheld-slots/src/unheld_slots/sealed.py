@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from unheld_slots import durable
@@ -115,4 +116,5 @@ class SealedState:
         return self._folder / f"{self._name}-{generation}.sealed"
 
     def _files(self) -> list[Path]:
-        return sorted(self._folder.glob(f"{self._name}-*.sealed"))
+        ours = re.compile(rf"{re.escape(self._name)}-\d+\.sealed")
+        return sorted(path for path in self._folder.glob("*.sealed") if ours.fullmatch(path.name))
