@@ -50,7 +50,7 @@ class LocalCustodians:
         """Open those that can be opened. Raises NoStoreError when none can."""
         custodians: dict[int, Custodian] = {}
         away: dict[int, str] = {}
-        for path in sorted(folder.glob("custodian-*")):
+        for path in sorted(folder.glob("custodian-[0-9]")):
             index = int(path.name.removeprefix("custodian-"))
             try:
                 custodians[index] = Custodian.open(path, open_slot(_slot(slots, index)))
