@@ -86,6 +86,11 @@ class CustodianMachine(RuleBasedStateMachine):
         if columns.due(*pair, LIFETIMES) > self.today:
             self.erased.add(pair)
 
+    def model_empty(self) -> None:
+        self.keep(lambda *_: False)
+        self.open = set()
+        self.next_day = max(self.next_day, self.today + 1)
+
     @rule(days=st.integers(1, 3))
     def time_passes(self, days: int) -> None:
         self.today += days
@@ -130,13 +135,22 @@ class CustodianMachine(RuleBasedStateMachine):
     @rule()
     def erase_everything(self) -> None:
         self.custodian.erase_everything(self.today)
-        self.keep(lambda *_: False)
-        self.open = set()
-        self.next_day = max(self.next_day, self.today + 1)
+        self.model_empty()
 
-    @rule(step=st.integers(0, 12))
-    def crash_while_lapsing(self, step: int) -> None:
-        before = self.custodian.status()
+    @rule(step=st.integers(0, 12), action=st.sampled_from(["open", "lapse", "erase", "everything"]))
+    def crash(self, step: int, action: str) -> None:
+        if action == "open" and self.today < self.next_day:
+            return
+        pair = ("charge", self.today - 1)
+        custodian, today = self.custodian, self.today
+        calls: dict[str, tuple[Callable[[], object], Callable[[], None]]] = {
+            "open": (lambda: custodian.open_day(today, today), lambda: self.model_open(today)),
+            "lapse": (lambda: custodian.lapse(today), self.model_lapse),
+            "erase": (lambda: custodian.erase([pair], today), lambda: self.model_erase(pair)),
+            "everything": (lambda: custodian.erase_everything(today), self.model_empty),
+        }
+        call, model = calls[action]
+        before = custodian.status().generation
         seen = iter(range(1000))
 
         def observer(_action: str, _path: Path) -> None:
@@ -145,12 +159,12 @@ class CustodianMachine(RuleBasedStateMachine):
 
         try:
             with durable.observed(observer):
-                self.custodian.lapse(self.today)
+                call()
         except Crash:
             self.reopen()
-            if self.custodian.status().generation == before.generation:
+            if self.custodian.status().generation == before:
                 return
-        self.model_lapse()
+        model()
 
     @rule()
     def restart(self) -> None:
@@ -173,4 +187,4 @@ class CustodianMachine(RuleBasedStateMachine):
 
 
 TestCustodianMachine = CustodianMachine.TestCase
-TestCustodianMachine.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestCustodianMachine.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
