@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     call = parser.parse_args(argv)
     try:
-        key: note.Key | None = _read_key(call.log_key)
+        key = _read_key(call.log_key)
     except UsageError as error:
         parser.error(str(error))
     except CannotVerifyError as error:
@@ -132,7 +132,8 @@ def _print(result: _Result) -> None:
     print(_plain(result.place))
     for done in result.steps:
         print(f"  ok {done.number} {done.name}: {_plain(done.words)}")
-    print(f"  {_OUTCOMES[result.code]}: {_plain(result.said)}")
+    said_before = bool(result.steps) and result.steps[-1].words == result.said
+    print(f"  {_OUTCOMES[result.code]}" + ("" if said_before else f": {_plain(result.said)}"))
     if result.code:
         print("  Nothing in it is shown to be true.")
     for line in result.not_proven:

@@ -83,7 +83,7 @@ def verify(data: bytes, key: Key, tell: Teller = silent) -> Receipt:
     with step(6, "party"):
         words_of_party = _verify_party(party, opening.statement)
     tell(Step(6, "party", words_of_party))
-    said = f"On {opening.statement['day']}, {words.says(opening.statement)}."
+    said = f"The owner of {head.origin} stated for {opening.statement['day']}: {words.says(opening.statement)}."
     if party is not None:
         said += f" {party.identity} in store {party.store} is among these parties."
     tell(Step(7, "meaning", said))

@@ -55,8 +55,12 @@ def _ascending(values: Any, each: _Check) -> bool:
     return isinstance(values, list) and all(map(each, values)) and all(a < b for a, b in zip(values, values[1:]))  # noqa: B905, RUF007
 
 
+def _class(value: Any) -> bool:
+    return isinstance(value, str) and value in CLASSES
+
+
 def _column(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and value[0] in CLASSES and _date(value[1])
+    return isinstance(value, list) and len(value) == 2 and _class(value[0]) and _date(value[1])
 
 
 _CHECKS: dict[str, tuple[_Check, str]] = {
@@ -66,7 +70,7 @@ _CHECKS: dict[str, tuple[_Check, str]] = {
     "set": (_number(0), "a number"),
     "sealing_day": (_date, "a date YYYY-MM-DD"),
     "event_day": (_date, "a date YYYY-MM-DD"),
-    "class": (lambda value: value in CLASSES, f"one of {', '.join(CLASSES)}"),
+    "class": (_class, f"one of {', '.join(CLASSES)}"),
     "records_at_most": (_power(1), "a power of two"),
     "rows": (_hex(32), "64 hex digits"),
     "root": (_hex(32), "64 hex digits"),

@@ -43,6 +43,14 @@ def levels(size: int) -> range:
     return range((size.bit_length() + 7) // 8)
 
 
+def edge_root(edges: Sequence[list[bytes]]) -> bytes:
+    """Root of a log from the hashes of each level's partial tile (empty where there is none), from level 0 up."""
+    below: list[bytes] = []
+    for hashes in edges:
+        below = [*hashes, merkle.root(below)] if below else list(hashes)
+    return merkle.root(below)
+
+
 def encode_bundle(entries: Sequence[bytes]) -> bytes:
     """Entries as a bundle: each after its length as u16. Raises BadInputError for an entry over 65,535 bytes."""
     if any(len(entry) > 65_535 for entry in entries):
@@ -131,12 +139,8 @@ class Log:
 
     def root(self, size: int) -> bytes:
         """The root of the first `size` entries, from the right edge of the tiles."""
-        edge: list[bytes] = []
-        for level in levels(size):
-            full, partial = tile_widths(size, level)
-            edge = (self.hashes(level, full, partial) if partial else []) + edge
-            edge = [merkle.root(edge)] if edge else []
-        return merkle.root(edge)
+        widths = [(level, *tile_widths(size, level)) for level in levels(size)]
+        return edge_root([self.hashes(level, full, partial) if partial else [] for level, full, partial in widths])
 
     def _tile(self, level: int | str, index: int, width: int, limit: int) -> tuple[bytes, int]:
         """A tile or bundle of at least `width`, and the width it should have."""
@@ -182,34 +186,35 @@ def verify_log(log: Log, key: Key, tell: Teller = silent) -> Checkpoint:
     return head
 
 
-def _verify_entries(log: Log, size: int) -> list[bytes]:
-    """The hashes of the partial tile of level 0, after the roots of the full ones, as `[*roots, *partial]`."""
-    full, partial = tile_widths(size, 0)
-    roots = [merkle.root(_verify_bundle(log, number, WIDTH)) for number in range(full)]
-    return roots + (_verify_bundle(log, full, partial) if partial else [])
-
-
-def _verify_bundle(log: Log, number: int, width: int) -> list[bytes]:
-    hashes = [merkle.leaf_hash(entry) for entry in log.entries(number, width)]
+def verify_bundle(log: Log, number: int, width: int) -> tuple[list[bytes], list[bytes]]:
+    """The entries of a bundle and their hashes. Raises VerificationError if its tile of level 0 holds others."""
+    entries = log.entries(number, width)
+    hashes = [merkle.leaf_hash(entry) for entry in entries]
     if hashes != log.hashes(0, number, width):
         raise VerificationError(f"{tile_path(0, number, width)} does not hold the hashes of its entries")
-    return hashes
+    return entries, hashes
+
+
+def _verify_entries(log: Log, size: int) -> list[bytes]:
+    """The roots of the full tiles of level 0, and after them the hashes of the partial one."""
+    full, partial = tile_widths(size, 0)
+    roots = [merkle.root(verify_bundle(log, number, WIDTH)[1]) for number in range(full)]
+    return roots + (verify_bundle(log, full, partial)[1] if partial else [])
 
 
 def _verify_tiles(log: Log, size: int, hashes: list[bytes]) -> bytes:
     """Root of the tree, after comparing the tiles of level 1 and above with the hashes below."""
     full, _ = tile_widths(size, 0)
-    below, edge = hashes[:full], hashes[full:]
+    below, edges = hashes[:full], [hashes[full:]]
     for level in levels(size)[1:]:
-        edge = [merkle.root(edge)] if edge else []
         full, partial = tile_widths(size, level)
         for number in range(full + (partial > 0)):
             width = WIDTH if number < full else partial
             if log.hashes(level, number, width) != below[number * WIDTH : number * WIDTH + width]:
                 raise VerificationError(f"{tile_path(level, number, width)} does not hold the roots of the tiles below")
-        edge = below[full * WIDTH :] + edge
+        edges.append(below[full * WIDTH :])
         below = [merkle.root(below[number * WIDTH : (number + 1) * WIDTH]) for number in range(full)]
-    return merkle.root(edge)
+    return edge_root(edges)
 
 
 def _verify_openings(log: Log, head: Checkpoint) -> str:

@@ -39,7 +39,8 @@ NOT_PROVEN: tuple[str, ...] = (
     "This speaks of the keys of this store only. It says nothing of copies elsewhere.",
     "What a custodian says of its keys is testimony, not proof.",
     "Rollback by the owner is not detectable without witnesses: the owner could show others another log.",
-    "An act that was never logged does not show. The day is the owner's word.",
+    "A log proves that its owner made a statement and cannot take it back, not that the statement is true.",
+    "The day is the owner's word, and an act that was never logged does not show.",
 )
 
 _SAYS: dict[str, str] = {

@@ -1,0 +1,1 @@
+"""The public log: static tiles that any C2SP tool reads."""
