@@ -1,7 +1,7 @@
 """Parties: who holds an identity, since when, and the key and label of each; the noun the workflows use.
 
-`Parties` is a value: every change gives new parties, and what it writes waits in `nodes` for the commit. Several
-changes may follow each other before one commit.
+Every change gives new `Parties`, and what it writes waits in `nodes` for the commit. Several changes may follow each
+other before one commit; each starts from the last result, since nodes that die before a commit are not kept.
 """
 
 from __future__ import annotations
@@ -71,6 +71,18 @@ class Parties:
             raise BadInputError(f"{len(identities)} identities need as many times, not {when.shape}")
         return self._resolve(identities, numbers, when)
 
+    def earlier_holder(self, identity: str, time: int, number: int) -> Rows:
+        """The row (or none) of an earlier holder at a Unix time whom `owner_at` does not reach.
+
+        It goes from holder to holder, and that path breaks where one between was forgotten. This reads the whole tree
+        for the seconds at which times ended and tries each: for forgetting and own access, not for sealing.
+        """
+        tree = self._tree(number)
+        endings = np.unique(np.concatenate([rows_.empty().ended, *(leaf.ended for leaf in self.walk(number))]))
+        later = endings[endings > time].tolist()
+        rows, _ = tree_.lookup(tree, self.nodes, tags_.tags(tree.tag_key, [identity] * len(later), later))
+        return rows.take(np.flatnonzero(rows.since <= time)[:1])
+
     def add(self, number: int, parties: Newcomers) -> tuple[Parties, Made]:
         """Make rows with fresh keys. Raises StateError, and changes nothing, if an identity has a row already."""
         tree = self._tree_for(number)
@@ -107,6 +119,16 @@ class Parties:
         moved = replace(rows, ended=np.full(len(rows), ended, np.uint32))
         family = _renamed(rows_.join([moved, linked.take(_first(linked.tags))]), old, new)
         return self._with(number, tree_.apply(tree, self.nodes, family, old))
+
+    def change_holders(self, number: int, parties: Newcomers) -> tuple[Parties, Made]:
+        """New holders from the second `since` on, whoever held their identities and SIMs before: retire, then add."""
+        tree = self._tree(number)
+        if not isinstance(parties.since, int):
+            raise BadInputError("a change of holders happens at one second: give `since` as one number")
+        taken = [*parties.identities, *(imsi for imsi in parties.imsis if imsi is not None)]
+        _, hit = tree_.lookup(tree, self.nodes, tags_.tags(tree.tag_key, taken))
+        held = [identity for identity, there in zip(taken, hit.tolist(), strict=True) if there]
+        return self.retire(number, held, parties.since).add(number, parties)
 
     def drop(self, number: int, tags: Bytes, labels: Bytes) -> tuple[Parties, Dropped]:
         """Forget the parties whose rows have these tags and labels, with every row linked to them.

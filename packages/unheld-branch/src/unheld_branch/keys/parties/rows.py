@@ -91,7 +91,7 @@ class Rows:
         """Where each of `tags` stands in these sorted rows, -1 where it does not."""
         return positions(order(self.tags), order(tags))
 
-    def extra(self, kind: int) -> tuple[Mask, Bytes]:
+    def extras_of(self, kind: int) -> tuple[Mask, Bytes]:
         """(which rows have an extra of `kind`, its 32 bytes or zeros): for kinds that stand once a row."""
         mine = self.extras[self.extras[:, TAG_BYTES] == kind]
         at = positions(order(mine[:, :TAG_BYTES]), order(self.tags))
