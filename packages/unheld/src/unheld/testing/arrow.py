@@ -1,17 +1,14 @@
-"""The few Arrow calls whose published types are narrower than what Arrow takes, each wrapped once."""
+"""The few things done with columns of integers and text, each in one call."""
 
 from __future__ import annotations
-
-from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute
+import pyarrow.compute as pc
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-_compute: Any = pyarrow.compute
 
 
 def ints(values: Ints, present: Bools | None = None) -> pa.Int64Array:
@@ -21,17 +18,12 @@ def ints(values: Ints, present: Bools | None = None) -> pa.Int64Array:
 
 def text(values: Ints, width: int = 1) -> pa.StringArray:
     """Integers in decimal, filled with zeros on the left to `width` digits."""
-    return cast(pa.StringArray, _compute.utf8_lpad(ints(values).cast(pa.string()), width, "0"))
+    return pc.utf8_lpad(ints(values).cast(pa.string()), width, "0")
 
 
 def joined(*parts: str | pa.StringArray, by: str = "") -> pa.StringArray:
     """Strings put together row by row with `by` between."""
-    return cast(pa.StringArray, _compute.binary_join_element_wise(*parts, by))
-
-
-def cut(strings: pa.StringArray, start: int, stop: int) -> pa.StringArray:
-    """The characters from `start` to `stop` of each string."""
-    return cast(pa.StringArray, _compute.utf8_slice_codeunits(strings, start, stop))
+    return pc.binary_join_element_wise(*parts, by)
 
 
 def take(strings: pa.StringArray, index: Ints, present: Bools | None = None) -> pa.StringArray:

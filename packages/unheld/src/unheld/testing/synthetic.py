@@ -8,7 +8,6 @@ Every number is impossible (see `impossible`), every cell lies in the sea, every
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -96,6 +95,6 @@ class Operator:
         """
         people, held = self.population, self.registry()
         numbers = people.book.slice(0, people.first_sender)
-        columns: list[Iterable[object]] = [numbers, people.imsi, people.imei, held["holder"], held["document"]]
-        found = [str(mark).removeprefix("+") for column in columns for mark in column]
+        columns = [numbers, people.imsi, people.imei, held["holder"], held["document"]]
+        found = [mark.removeprefix("+") for column in columns for mark in column.to_pylist()]
         return [*found, *ALPHA_SENDERS]

@@ -8,7 +8,6 @@ Both records of a call between two subscribers therefore arrive on one day with 
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,23 +30,24 @@ PEOPLE, SESSION, SERVICE = 0.50, 0.38, 0.09
 RECORDS_PER_EVENT = 1.43  # measured: calls and messages between two subscribers leave two
 
 _TEXT, _COUNT = pa.string(), pa.int64()
-_FIELDS: list[pa.Field[Any]] = [
-    pa.field("event_type", _TEXT),
-    pa.field("outgoing", pa.bool_()),
-    pa.field("datetime", pa.timestamp("s", tz="UTC")),
-    pa.field("duration", _COUNT),
-    pa.field("msisdn", _TEXT),
-    pa.field("msisdn_counterpart", _TEXT),
-    pa.field("imsi", _TEXT),
-    pa.field("imei", _TEXT),
-    pa.field("location_id", _TEXT),
-    pa.field("volume_upload", _COUNT),
-    pa.field("volume_download", _COUNT),
-    pa.field("network", _TEXT),
-    pa.field("operator_code", _TEXT),
-    pa.field("country_code", _TEXT),
-]
-SCHEMA = pa.schema(_FIELDS)
+SCHEMA = pa.schema(
+    [
+        pa.field("event_type", _TEXT),
+        pa.field("outgoing", pa.bool_()),
+        pa.field("datetime", pa.timestamp("s", tz="UTC")),
+        pa.field("duration", _COUNT),
+        pa.field("msisdn", _TEXT),
+        pa.field("msisdn_counterpart", _TEXT),
+        pa.field("imsi", _TEXT),
+        pa.field("imei", _TEXT),
+        pa.field("location_id", _TEXT),
+        pa.field("volume_upload", _COUNT),
+        pa.field("volume_download", _COUNT),
+        pa.field("network", _TEXT),
+        pa.field("operator_code", _TEXT),
+        pa.field("country_code", _TEXT),
+    ]
+)
 
 
 class _Events:
@@ -158,4 +158,5 @@ def _cells(rng: np.random.Generator, people: Population, owner: Ints, time: Ints
     astray = rng.random(len(owner)) < 0.125
     cell = cell + astray * rng.integers(-3, 4, len(owner))
     middle = people.cells.num_rows // 2 + owner % 5
-    return np.where(owner >= people.subscribers, middle, cell) % people.cells.num_rows
+    cell = np.where(owner >= people.subscribers, middle, cell)
+    return cell.astype(np.int64) % int(people.cells.num_rows)
