@@ -214,3 +214,18 @@ def test_canonical_json_is_accepted_in_one_form_only(data: bytes) -> None:
     except BadInputError:
         return
     assert canonical.encode(value) == data
+
+
+PARTY = canonical.decode(proof.parse(OF_PERSON).extra)["party"]
+
+
+@pytest.mark.parametrize("name", sorted(PARTY))
+@pytest.mark.parametrize("odd", [-1, True, "", "zz", [], {}, ["00"], [5], 10**15])
+def test_no_field_of_a_party_takes_another_value(name: str, odd: Any) -> None:
+    """A person's receipt in which a field of the party has another value is false."""
+    good = proof.parse(OF_PERSON)
+    extra = canonical.decode(good.extra) | {"party": PARTY | {name: odd}}
+    changed = proof.Proof(good.index, good.path, good.checkpoint, canonical.encode(extra))
+
+    with pytest.raises(VerificationError, match=r"^step [36], "):
+        receipt.verify(proof.encode(changed), KEY)

@@ -265,6 +265,38 @@ def test_slow_answer_is_given_up(tmp_path: Path) -> None:
         sources.HttpSource(url, seconds=0.2).read("checkpoint", 10_000_000)
 
 
+def _broken_zip(handler: http.server.BaseHTTPRequestHandler, _data: bytes | None) -> None:
+    _plain(handler, gzip.compress(bytes(1000))[:10] + b"\xff" * 20, "gzip")
+
+
+def _cut_short(handler: http.server.BaseHTTPRequestHandler, _data: bytes | None) -> None:
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    handler.wfile.write(b"5\r\nab")
+
+
+def _garbage(handler: http.server.BaseHTTPRequestHandler, _data: bytes | None) -> None:
+    handler.wfile.write(b"no http at all\r\n\r\n")
+
+
+@pytest.mark.parametrize("answer", [_broken_zip, _cut_short, _garbage])
+def test_broken_answer_cannot_be_verified(tmp_path: Path, answer: Answer) -> None:
+    """An answer that is not what it says it is means missing, not false, and never a crash."""
+    with _served(tmp_path, answer) as url, pytest.raises(CannotVerifyError, match="cannot be fetched"):
+        tiles.open_log(url).checkpoint()
+
+
+def test_folder_of_openings_that_is_a_file_cannot_be_verified(folder: Path) -> None:
+    """Openings that cannot be listed cannot be verified."""
+    (folder / "openings" / "0.json").unlink()
+    (folder / "openings").rmdir()
+    (folder / "openings").write_bytes(b"")
+
+    with pytest.raises(CannotVerifyError, match="cannot be listed"):
+        tiles.verify_log(tiles.open_log(str(folder)), KEY)
+
+
 def test_unreachable_server_cannot_be_verified() -> None:
     """A refused connection means missing, not false."""
     with pytest.raises(CannotVerifyError, match="cannot be fetched"):

@@ -55,7 +55,7 @@ class Receipt:
 
     statement: statement.Statement
     party: Party | None
-    says: str
+    says: str = field(repr=False)
     not_proven: tuple[str, ...]
 
 
@@ -209,8 +209,10 @@ def _parse_extra(extra: bytes) -> tuple[Opening, Party | None]:
 def _parse_party(value: Any) -> Party:
     if not isinstance(value, dict) or set(value) != {"identity", "store", "r", "index", "path"}:
         raise BadInputError('a party is {"identity", "store", "r", "index", "path"} and nothing else')
-    if not isinstance(value["identity"], str) or not re.fullmatch(_HEX16, str(value["store"])):
-        raise BadInputError("party: the identity is not text or the store is not 32 hex digits")
+    if not isinstance(value["identity"], str):
+        raise BadInputError("party: the identity is not text")
+    if not isinstance(value["store"], str) or not re.fullmatch(_HEX16, value["store"]):
+        raise BadInputError("party: the store is not 32 hex digits")
     if type(value["index"]) is not int or not isinstance(value["path"], list):
         raise BadInputError("party: the index is not a number or the path is not a list")
     path = tuple(statement.hex_bytes(item, "party: a hash of the path") for item in value["path"])

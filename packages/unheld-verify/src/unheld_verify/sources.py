@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import time
-import urllib.error
 import urllib.request
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol, cast
@@ -43,10 +44,13 @@ class FolderSource:
 
     def names(self, folder: str) -> list[str] | None:
         """See `Source`. Names that start with a dot (a write that a crash cut off) are passed over."""
-        place = self.folder / folder
-        if not place.is_dir():
+        try:
+            names = [entry.name for entry in (self.folder / folder).iterdir()]
+        except FileNotFoundError:
             return []
-        return sorted(entry.name for entry in place.iterdir() if not entry.name.startswith("."))
+        except OSError as error:
+            raise CannotVerifyError(f"{self.folder / folder} cannot be listed: {error.strerror}") from None
+        return sorted(name for name in names if not name.startswith("."))
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class HttpSource:
                 zipped = response.headers.get("Content-Encoding") == "gzip"
                 body = cast("IO[bytes]", gzip.GzipFile(fileobj=response) if zipped else response)
                 data = _read_until(body, limit, deadline)
-        except (OSError, EOFError, ValueError, urllib.error.URLError) as error:
+        except (OSError, EOFError, ValueError, http.client.HTTPException, zlib.error) as error:
             raise CannotVerifyError(f"{url} cannot be fetched: {error}") from None
         return _within(data, limit, url)
 
