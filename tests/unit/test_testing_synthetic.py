@@ -17,6 +17,7 @@ from pyarrow import csv
 from unheld.testing.bulk import bench_csv, bench_registry
 from unheld.testing.synthetic import Operator
 from unheld.testing.traffic import SCHEMA
+from unheld_branch.records.identities import NumberRule, identities, imeis
 from unheld_verify.errors import UsageError
 
 FIRST = date(2026, 7, 1)
@@ -227,6 +228,21 @@ def test_imeis_are_of_test_devices_with_a_right_check_digit(town: Operator) -> N
 
     assert (total % 10).max() == 0
     assert digits[:, :2].max() == 0
+
+
+@pytest.mark.parametrize("scheme", ["number", "imsi"])
+def test_the_branch_knows_every_identity(town: Operator, scheme: str) -> None:
+    """Numbers, senders and IMSIs of the network are identities to the branch, though no phone has them."""
+    people = town.population
+    found, faults = identities(people.imsi if scheme == "imsi" else people.book, scheme, NumberRule())
+
+    assert found.null_count == 0
+    assert not faults.any()
+
+
+def test_the_branch_knows_every_device(town: Operator) -> None:
+    """The branch takes every IMEI as it stands."""
+    assert imeis(town.population.imei)[0].equals(town.population.imei)
 
 
 def test_names_and_documents_are_specimens(town: Operator) -> None:
