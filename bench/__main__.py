@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench import results, works
+from unheld_verify.errors import UnheldError
 
 ROOT = Path(__file__).parents[1]
 DATA, PAGE = ROOT / "bench" / "results.json", ROOT / "docs" / "bench.md"
@@ -27,7 +28,10 @@ def main() -> None:
             words.error(f"no such group: {group}; known are {', '.join(GROUPS)}")
     if given.rounds < 3:
         words.error("fewer than 3 rounds have no median worth telling")
-    _measure(given.groups or list(GROUPS), given)
+    try:
+        _measure(given.groups or list(GROUPS), given)
+    except UnheldError as error:
+        raise SystemExit(f"bench: {error}") from None
 
 
 def _measure(groups: list[str], given: argparse.Namespace) -> None:

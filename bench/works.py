@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -105,8 +105,7 @@ def peer(*words: str | Path) -> Run:
 
 def seal(folder: Path, rows: int, parties: int, rounds: int) -> Iterator[Result]:
     """Sealing one day's file, beside writing it as plain sorted Parquet."""
-    today = datetime.now(UTC).date()  # an open day seals no future and nothing older than its lateness
-    records = bench_csv(folder / "records.csv", rows, parties, today)
+    records = bench_csv(folder / "records.csv", rows, parties, _yesterday())
     registry, known = bench_registry(folder / "registry.csv", parties), registry_mapping(folder / "registry.toml")
     for work, classes in SEAL.items():
         rule = mapping(folder / f"{work}.toml", classes)
@@ -124,6 +123,11 @@ def seal(folder: Path, rows: int, parties: int, rounds: int) -> Iterator[Result]
         yield Result(f"{work}-close", closing.seconds, "s")
 
 
+def _yesterday() -> date:
+    """The newest event day that is over: an open day seals nothing of the future."""
+    return datetime.now(UTC).date() - timedelta(days=1)
+
+
 def _sealed(work: str, found: dict[str, list[Run]], ours: float, plain: float) -> Iterator[Result]:
     seconds = [middle(found[who], lambda r: r.seconds) for who in ("ours", "peer")]
     peaks = [middle(found[who], lambda r: r.peak / 2**20) for who in ("ours", "peer")]
@@ -134,12 +138,11 @@ def _sealed(work: str, found: dict[str, list[Run]], ours: float, plain: float) -
 
 def forget(folder: Path, rounds: int, most: int = 10**6) -> Iterator[Result]:
     """Forgetting one of many parties, beside rewriting the one Parquet file that names it; then everyone."""
-    today = datetime.now(UTC).date()
     known, rule = registry_mapping(folder / "registry.toml"), mapping(folder / "all.toml", list(CLASSES))
     for work, parties in FORGET.items():
         if parties > most:
             continue
-        records = bench_csv(folder / "records.csv", parties * RECORDS_PER_PARTY, parties, today)
+        records = bench_csv(folder / "records.csv", parties * RECORDS_PER_PARTY, parties, _yesterday())
         registry, plain = bench_registry(folder / "registry.csv", parties), folder / "plain.parquet"
         store = Store(folder / "store")
         store.prepare(registry, known)
