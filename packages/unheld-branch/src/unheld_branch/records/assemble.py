@@ -73,9 +73,10 @@ def _rules(mapping: Mapping) -> Iterator[ColumnRule]:
 def _column(batches: Sequence[Batch], rule: ColumnRule) -> pa.ChunkedArray:
     texts = [batch.columns[rule.name] for batch in batches]
     if rule.beside:
-        beside = [batch.columns[rule.beside] for batch in batches]
-        texts = [pc.binary_join_element_wise(*pair, " ") for pair in zip(texts, beside, strict=True)]
-    return pa.chunked_array(texts, pa.string())
+        beside = [batch.columns[rule.beside].cast(pa.string()) for batch in batches]
+        pairs = zip(texts, beside, strict=True)
+        texts = [pc.dictionary_encode(pc.binary_join_element_wise(a.cast(pa.string()), b, " ")) for a, b in pairs]
+    return pa.chunked_array(texts, IDENTITY)
 
 
 def _codes(found: Sequence[Faults | None], count: int) -> Codes:

@@ -45,11 +45,9 @@ class Context:
 
 
 def read(column: pa.ChunkedArray, rule: ColumnRule, context: Context) -> tuple[pa.Array, Faults | None]:
-    """Facts of every row, and the fault of every row (None where all are sound)."""
-    coded = pc.dictionary_encode(column).combine_chunks()
-    if isinstance(coded, pa.ChunkedArray):
-        coded = coded.chunk(0) if coded.num_chunks else pa.array([], IDENTITY)
-    texts = pc.utf8_trim_whitespace(coded.dictionary.cast(pa.string()))
+    """Facts of every row of a coded column, and the fault of every row (None where all are sound)."""
+    coded = column.unify_dictionaries().combine_chunks()
+    texts = pc.utf8_trim_whitespace(coded.dictionary)
     texts = pc.if_else(pc.equal(texts, ""), None, texts)
     texts, lost = _looked_up(texts, rule, context)
     values, faults = _shaped(texts, rule, context)

@@ -89,7 +89,10 @@ class Reader:
             read += _rows(group)
             bad += len(found.bad) + sum(len(batch.broken) for batch in group)
             self._refuse(group, found, source.name, read, bad)
-            yield self._chunk(group, found, source.name)
+            chunk = self._chunk(group, found, source.name)
+            group.clear()  # the text goes before the next is read
+            yield chunk
+            del chunk, found
         self._files.append(FileReport(source.name, raw.sha256, raw.count, read, bad))
 
     def _batches(self, source: Source, raw: Opened) -> Iterator[Batch]:

@@ -21,7 +21,7 @@ class BrokenRow:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows of one file in order. `columns` are strings (nulls for the words of none); `lines` are physical lines;
+    """Rows of one file in order. `columns` are coded strings (nulls for the words of none); `lines` are physical lines;
     `raw` gives the bytes of the rows with these positions; `saved` the bytes of columns that nobody asked for."""
 
     columns: Mapping[str, pa.Array]

@@ -25,35 +25,40 @@ from unheld_verify.errors import BadInputError
 LONGEST_LINE = 1 << 20
 """Bytes of the longest line that is read; beyond it the file is no table of records."""
 _WORKERS = 2
+TEXTS = pa.dictionary(pa.int32(), pa.string())
 Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Whole lines in UTF-8, at the end of a file perhaps without the last break; `first` is the first's number."""
+    """Whole lines in UTF-8, at the end of a file perhaps without the last break; `first` is the first's number.
+
+    `shortest` is the length of the shortest line with its break: 2 or less may be a blank one.
+    """
 
     data: bytes
     first: int
+    count: int
+    shortest: int
 
 
 def blocks(pieces: Iterator[bytes], shape: CsvShape, name: str, size: int) -> Iterator[Block]:
     """Cut a stream into blocks of about `size` bytes. Raises BadInputError with the line of what is no text."""
-    rest, line = b"", 1
+    held: list[bytes] = []
+    length, line = 0, 1
     for piece in _utf8(pieces, shape.encoding, name):
-        data = rest + piece
-        end = data.rfind(b"\n") + 1
-        if len(data) - end > LONGEST_LINE:
-            raise _too_long(name, line + data.count(b"\n", 0, end))
-        if end and len(data) >= size:
-            block = Block(data[:end], line)
-            line += _check(block, name)
+        held.append(piece)
+        length += len(piece)
+        cut = piece.rfind(b"\n") + 1
+        if cut and length >= size:
+            block = _block(b"".join([*held[:-1], piece[:cut]]), line, name)
             yield block
-            rest = data[end:]
-        else:
-            rest = data
-    if rest:
-        _check(Block(rest, line), name)
-        yield Block(rest, line)
+            line += block.count
+            held, length = [piece[cut:]], len(piece) - cut
+        elif not cut and length > size + LONGEST_LINE:
+            _block(b"".join(held), line, name)  # says which line has no end
+    if length:
+        yield _block(b"".join(held), line, name)
 
 
 def _too_long(name: str, line: int) -> BadInputError:
@@ -63,29 +68,36 @@ def _too_long(name: str, line: int) -> BadInputError:
     )
 
 
-def _check(block: Block, name: str) -> int:
-    """Refuse bytes that no text has; give the number of line breaks."""
-    data, breaks = block.data, block.data.count(b"\n")
-    null = data.find(b"\0")
+def _block(data: bytes, first: int, name: str) -> Block:
+    """Whole lines from line `first` on. Refuses bytes that no text has."""
+    null, lone = data.find(b"\0"), _lone_return(data)
     if null >= 0:
-        line = block.first + data.count(b"\n", 0, null)
         raise BadInputError(
-            f"{name}: line {line}: a NUL byte: this is no text, or the file is damaged; "
+            f"{name}: line {first + _breaks(data, null)}: a NUL byte: this is no text, or the file is damaged; "
             'mend: encoding = "utf-16" in [csv] if it is that, else get the file again'
         )
-    if data.count(b"\r") != data.count(b"\r\n"):
-        lone = next(n for n, text in enumerate(data.split(b"\n")) if b"\r" in text.removesuffix(b"\r"))
+    if lone is not None:
         raise BadInputError(
-            f"{name}: line {block.first + lone}: a carriage return inside a line: convert the line ends of the file"
+            f"{name}: line {first + lone}: a carriage return inside a line: convert the line ends of the file"
         )
-    if len(data) > LONGEST_LINE and _longest(data) > LONGEST_LINE:
-        raise _too_long(name, block.first)
-    return breaks
-
-
-def _longest(data: bytes) -> int:
     ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
-    return int(np.diff(np.concatenate([[-1], ends, [len(data)]])).max())
+    if not data.endswith(b"\n"):
+        ends = np.append(ends, len(data))
+    lengths = np.diff(ends, prepend=-1)
+    if lengths.max() > LONGEST_LINE:
+        raise _too_long(name, first + int(np.argmax(lengths > LONGEST_LINE)))
+    return Block(data, first, len(ends), int(lengths.min()))
+
+
+def _lone_return(data: bytes) -> int | None:
+    """How many lines stand before one with a carriage return that does not end it."""
+    if b"\r" not in data or data.count(b"\r") == data.count(b"\r\n"):
+        return None
+    return next(n for n, text in enumerate(data.split(b"\n")) if b"\r" in text.removesuffix(b"\r"))
+
+
+def _breaks(data: bytes, end: int) -> int:
+    return data.count(b"\n", 0, end)
 
 
 def _utf8(pieces: Iterator[bytes], encoding: str, name: str) -> Iterator[bytes]:
@@ -131,7 +143,7 @@ def _without_header(block: Block, shape: CsvShape, name: str) -> tuple[Block, Se
         columns = _cells(line.decode(), shape)
     except UnicodeDecodeError:
         raise BadInputError(f"{name}: line 1: not {shape.encoding}; mend: encoding in [csv]") from None
-    return Block(rest, block.first + 1), columns
+    return Block(rest, block.first + 1, block.count - 1, block.shortest), columns
 
 
 def _cells(line: str, shape: CsvShape) -> list[str]:
@@ -155,36 +167,33 @@ def _check_columns(columns: Sequence[str], wanted: Collection[str], shape: CsvSh
 
 def _batch(block: Block, *, shape: CsvShape, columns: Sequence[str], wanted: frozenset[str]) -> Batch:
     """Parse a block at once; where a line is broken in a way that Arrow cannot place, line by line."""
-    count = block.data.count(b"\n") + (not block.data.endswith(b"\n") and bool(block.data))
-    lines = np.arange(block.first, block.first + count, dtype=np.int64)
-    broken: list[BrokenRow] = []
-    if not _plain(block.data):
-        block, lines, broken = _sound_lines(block, shape)
-    table, odd = _parsed(block.data, shape, columns)
+    lines = np.arange(block.first, block.first + block.count, dtype=np.int64)
+    data, broken = block.data, list[BrokenRow]()
+    if block.shortest <= 2 or not _is_utf8(data):
+        data, lines, broken = _sound_lines(data, lines, shape)
+    table, odd = _parsed(data, shape, columns, wanted)
     if table.num_rows + len(odd) != len(lines):
-        block, lines, quotes = _sound_lines(block, shape, lines)
+        data, lines, quotes = _sound_lines(data, lines, shape, quotes=True)
         broken += quotes
-        table, odd = _parsed(block.data, shape, columns)
+        table, odd = _parsed(data, shape, columns, wanted)
+    skipped = [row - 1 for row, _, _ in odd]
     broken += [
-        BrokenRow(int(lines[row - 1]), f"{cells} columns instead of {len(columns)}", raw) for row, cells, raw in odd
+        BrokenRow(int(lines[row - 1]), f"{cells} cells instead of {len(columns)}", raw) for row, cells, raw in odd
     ]
-    good = np.delete(lines, [row - 1 for row, _, _ in odd]) if odd else lines
-    positions = np.delete(np.arange(len(lines)), [row - 1 for row, _, _ in odd]) if odd else None
-    strings = {column: table[column].combine_chunks() for column in columns}
+    found = {column: table[column].combine_chunks() for column in columns}
     return Batch(
-        columns={column: strings[column] for column in columns if column in wanted},
-        lines=good,
-        raw=partial(_raw_lines, block.data, positions),
+        columns={column: found[column] for column in columns if column in wanted},
+        lines=np.delete(lines, skipped) if odd else lines,
+        raw=partial(_raw_lines, data, np.delete(np.arange(len(lines)), skipped) if odd else None),
         broken=tuple(sorted(broken, key=lambda row: row.line)),
-        saved={column: _text_bytes(strings[column]) for column in columns if column not in wanted},
-        bytes=len(block.data),
+        saved={column: _text_bytes(found[column]) for column in columns if column not in wanted},
+        bytes=len(data),
     )
 
 
-def _plain(data: bytes) -> bool:
-    """Whether every line can go to Arrow as it is: UTF-8, and no blank line."""
-    if data.startswith((b"\n", b"\r\n")) or b"\n\n" in data or b"\n\r\n" in data:
-        return False
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -193,22 +202,20 @@ def _plain(data: bytes) -> bool:
 
 
 def _sound_lines(
-    block: Block, shape: CsvShape, numbers: Numbers | None = None
-) -> tuple[Block, Numbers, list[BrokenRow]]:
-    """The lines that Arrow can read, their numbers, and those it cannot."""
-    texts = block.data.removesuffix(b"\n").split(b"\n")
+    data: bytes, numbers: Numbers, shape: CsvShape, *, quotes: bool = False
+) -> tuple[bytes, Numbers, list[BrokenRow]]:
+    """The lines that Arrow can read, their numbers, and those it cannot; blank lines are dropped."""
     kept: list[bytes] = []
     lines: list[int] = []
     broken: list[BrokenRow] = []
-    for i, text in enumerate(texts):
-        line = block.first + i if numbers is None else int(numbers[i])
-        reason = _line_fault(text, shape, quotes=numbers is not None)
+    for number, text in zip(numbers.tolist(), data.removesuffix(b"\n").split(b"\n"), strict=True):
+        reason = _line_fault(text, shape, quotes=quotes)
         if reason:
-            broken.append(BrokenRow(line, reason, text.removesuffix(b"\r")))
+            broken.append(BrokenRow(number, reason, text.removesuffix(b"\r")))
         elif text.strip():
             kept.append(text)
-            lines.append(line)
-    return Block(b"\n".join(kept), block.first), np.array(lines, np.int64), broken
+            lines.append(number)
+    return b"\n".join(kept), np.array(lines, np.int64), broken
 
 
 def _line_fault(text: bytes, shape: CsvShape, *, quotes: bool) -> str:
@@ -219,16 +226,20 @@ def _line_fault(text: bytes, shape: CsvShape, *, quotes: bool) -> str:
     return "a quote that does not close on its line" if quotes and text.count(shape.quote.encode()) % 2 else ""
 
 
-def _parsed(data: bytes, shape: CsvShape, columns: Sequence[str]) -> tuple[pa.Table, list[tuple[int, int, bytes]]]:
-    """All columns as text, and (row, number of cells, bytes) of rows with a wrong number of cells."""
+def _parsed(
+    data: bytes, shape: CsvShape, columns: Sequence[str], wanted: frozenset[str]
+) -> tuple[pa.Table, list[tuple[int, int, bytes]]]:
+    """All columns as text, the wanted ones coded (most values repeat); and of rows with a wrong number of cells their
+    place, that number and their bytes."""
     odd: list[tuple[int, int, bytes]] = []
+    kinds = {column: TEXTS if column in wanted else pa.string() for column in columns}
 
     def note(row: arrow.InvalidRow) -> str:
         odd.append((row.number, row.actual_columns, row.text.encode()))
         return "skip"
 
     if not data:
-        return pa.table({column: pa.array([], pa.string()) for column in columns}), odd
+        return pa.table({column: pa.array([], kind) for column, kind in kinds.items()}), odd
     table = arrow.read_csv(
         pa.BufferReader(data),
         read_options=arrow.ReadOptions(column_names=list(columns), use_threads=False, block_size=len(data) + 1),
@@ -239,7 +250,7 @@ def _parsed(data: bytes, shape: CsvShape, columns: Sequence[str]) -> tuple[pa.Ta
             invalid_row_handler=note,
         ),
         convert_options=arrow.ConvertOptions(
-            column_types=dict.fromkeys(columns, pa.string()),
+            column_types=kinds,
             null_values=list(shape.null),
             strings_can_be_null=True,
             check_utf8=False,  # `_plain` has looked

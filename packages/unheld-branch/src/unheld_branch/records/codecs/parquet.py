@@ -70,7 +70,7 @@ def _sizes(file: pq.ParquetFile, wanted: Collection[str]) -> dict[str, int]:
 
 
 def _batch(found: pa.RecordBatch, first: int, saved: dict[str, int]) -> Batch:
-    columns = {name: as_text(found.column(name)) for name in found.schema.names}
+    columns = {name: pc.dictionary_encode(as_text(found.column(name))) for name in found.schema.names}
     lines = np.arange(first, first + found.num_rows, dtype=np.int64)
     return Batch(columns, lines, partial(_raw, columns), (), saved, found.nbytes)
 
@@ -98,6 +98,6 @@ def _float_text(column: pa.Array) -> pa.StringArray:
     return pc.coalesce(digits, pc.if_else(pc.is_nan(wide), None, wide).cast(pa.string()))
 
 
-def _raw(columns: dict[str, pa.StringArray], rows: Sequence[int]) -> list[bytes]:
+def _raw(columns: dict[str, pa.DictionaryArray], rows: Sequence[int]) -> list[bytes]:
     found = ({name: column[row].as_py() for name, column in columns.items()} for row in rows)
     return [json.dumps(row, ensure_ascii=False).encode() for row in found]
