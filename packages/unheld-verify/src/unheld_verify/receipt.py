@@ -166,22 +166,44 @@ def parse_claim_code(text: str) -> bytes:
     return bytes.fromhex(digits)
 
 
-def seal_box(code: bytes, opening: Opening, party: Party) -> bytes:
-    """A person's receipt, sealed under a claim code: noise to everyone without it."""
-    plain = canonical.encode({"opening": opening.to_json(), "party": party.to_json()})
-    return crypto.seal(_box_key(code), plain, b"")
+def seal_box(code: bytes, party: Party) -> bytes:
+    """A person's part of a receipt, sealed under a claim code: noise to everyone without it."""
+    return crypto.seal(_box_key(code), canonical.encode(party.to_json()), b"")
 
 
-def open_box(code: bytes, box: bytes) -> tuple[Opening, Party]:
+def open_box(code: bytes, box: bytes) -> Party:
     """Open what `seal_box` made. Raises WrongKeyError for another code or an altered box."""
     try:
         plain = crypto.unseal(_box_key(code), box, b"")
     except WrongKeyError:
         raise WrongKeyError("the claim code does not open this box, or the box was altered") from None
-    value = canonical.decode(plain)
-    if not isinstance(value, dict) or set(value) != {"opening", "party"}:
-        raise BadInputError("the box does not hold an opening and a party")
-    return statement.parse_opening(value["opening"]), _parse_party(value["party"])
+    return _parse_party(canonical.decode(plain))
+
+
+def opening_of(party: Party, log: Log, key: Key) -> Opening:
+    """The published opening of the act that this party is in: the one whose root the party's path leads to.
+
+    Raises CannotVerifyError if the log does not hold it (yet).
+    """
+    size = checkpoint.verify(log.checkpoint(), key).size
+    for index in log.opened(size):
+        try:
+            opening = log.opening(index)
+        except CannotVerifyError:
+            continue
+        if _leads_to(party, opening.statement):
+            return opening
+    raise CannotVerifyError("the log does not tell of this forgetting (yet): it is published with the next cadence")
+
+
+def _leads_to(party: Party, said: statement.Statement) -> bool:
+    if said.get("kind") != "erase-parties":
+        return False
+    try:
+        _verify_party(party, said)
+    except (VerificationError, BadInputError):
+        return False
+    return True
 
 
 def _box_key(code: bytes) -> bytes:

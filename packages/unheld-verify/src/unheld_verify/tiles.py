@@ -115,6 +115,13 @@ class Log:
                 return number * WIDTH + bundle.index(entry)
         raise CannotVerifyError(f"the entry is not among the {size} of the log: it may not be published yet")
 
+    def opened(self, size: int) -> list[int]:
+        """Entries among the first `size` whose openings may be published: those listed, or all where none can be."""
+        names = self.source.names("openings")
+        if names is None:
+            return list(range(size))
+        return sorted(int(name[:-5]) for name in names if name[:-5].isdecimal() and int(name[:-5]) < size)
+
     def opening(self, index: int) -> statement.Opening:
         """The published opening of entry `index`, in form only: compare its `entry` with the log's."""
         data = self.source.read(opening_path(index), _OPENING_BYTES)

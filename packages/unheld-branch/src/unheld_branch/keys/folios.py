@@ -52,6 +52,11 @@ class FolioSecrets:
         start = number * OKM_BYTES + 32
         return crypto.blake2b_128(self.okm[start : start + 16], batch_id)
 
+    def at(self, places: npt.NDArray[np.int64]) -> FolioSecrets:
+        """Those at `places`, in that order."""
+        whole = np.frombuffer(self.okm, np.uint8).reshape(-1, OKM_BYTES)
+        return FolioSecrets(whole[places].tobytes())
+
     def aliases(self) -> npt.NDArray[np.bytes_]:
         """8 bytes a party: how other parties' contact rows of this column name it."""
         return self._part(48, "S8")

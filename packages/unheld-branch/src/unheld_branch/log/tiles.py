@@ -104,6 +104,10 @@ class LogWriter:
             raise VerificationError(f"the opening does not open entry {index}")
         self._write(tiles.opening_path(index), canonical.encode(opening.to_json()))
 
+    def has_opening(self, index: int) -> bool:
+        """Whether the opening of entry `index` is published."""
+        return (self._folder / tiles.opening_path(index)).exists()
+
     def prove(self, index: int) -> Proof:
         """The inclusion of entry `index` under the present checkpoint. Raises BadInputError outside the log."""
         path = merkle.prove_inclusion(index, self.size, self._log.subtree(self.size))

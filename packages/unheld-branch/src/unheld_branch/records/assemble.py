@@ -134,10 +134,12 @@ def bad_rows(batches: Sequence[Batch], found: Assembled, file: str) -> Iterator[
     """The bad rows of `batches` with their lines and bytes: those that did not parse and those that did not read."""
     start = 0
     for batch in batches:
-        yield from (BadRow(file, row.line, row.reason, row.raw) for row in batch.broken)
         end = start + len(batch.lines)
         low, high = np.searchsorted(found.bad, [start, end])
         rows = [int(row) - start for row in found.bad[low:high]]
-        for row, reason, raw in zip(rows, found.reasons[low:high], batch.raw(rows) if rows else [], strict=True):
-            yield BadRow(file, int(batch.lines[row]), reason, raw)
+        raws = batch.raw(rows) if rows else []
+        known = zip(rows, found.reasons[low:high], raws, strict=True)
+        unread = [BadRow(file, int(batch.lines[row]), reason, raw) for row, reason, raw in known]
+        unparsed = [BadRow(file, row.line, row.reason, row.raw) for row in batch.broken]
+        yield from sorted(unparsed + unread, key=lambda row: row.line)
         start = end

@@ -32,6 +32,7 @@ _CLIR = r"^(?:tel:|[*#]31#)"
 _BRACKET_ZERO = r"^(\+(?:[1-24-9]\d{0,2}|3[0-8]\d?))[ ]*\(0\)"  # Italy (+39) keeps its zero
 _SEPARATORS = r"[ \x{00A0}\x{202F}\-./()]"
 _DIGITS = r"^\+?[0-9]+$"
+_E164 = r"^tel:\+[0-9]{8,15}$"
 _TEST = r"^\+999[0-9]{5,12}$"
 _GSM_NAME = r"^[A-Z0-9 @$_!\"#%&'()*+,\-./:;<=>?]{1,11}$"
 _NAME_SIGN = r"[A-Z*#]"
@@ -80,7 +81,7 @@ def number(text: str, rule: NumberRule) -> str | None:
     if not known(parsed):
         return None
     written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    return f"tel:{written}" if 8 <= len(written) - 1 <= 15 else None
+    return f"tel:{written}" if re.match(_E164, f"tel:{written}") else None
 
 
 def _possible(parsed: phonenumbers.PhoneNumber) -> bool:
@@ -160,7 +161,7 @@ def _callers(values: pa.StringArray, rule: NumberRule) -> tuple[pa.StringArray, 
     """Numbers, short codes and sender names."""
     cleaned = _cleaned(values)
     digits = _filled(pc.match_substring_regex(cleaned, _DIGITS))
-    short = _filled(pc.match_substring_regex(cleaned, rf"^[0-9]{{1,{_SHORT_DIGITS}}}$"))
+    short = _short_codes(cleaned, rule)
     numbers = _numbers(pc.filter(cleaned, pa.array(digits & ~short)), rule)
     result = pc.if_else(pa.array(short), pc.binary_join_element_wise("short:", cleaned, ""), None)
     result = pc.replace_with_mask(result, pa.array(digits & ~short), numbers)
@@ -171,6 +172,15 @@ def _callers(values: pa.StringArray, rule: NumberRule) -> tuple[pa.StringArray, 
     faults = _fault_where(unknown & digits, Fault.NUMBER)
     faults[unknown & ~digits] = Fault.NAME
     return result, faults
+
+
+def _short_codes(cleaned: pa.StringArray, rule: NumberRule) -> npt.NDArray[np.bool_]:
+    """Which are short codes: up to six digits, but not the full number of a person on a small island."""
+    short = _filled(pc.match_substring_regex(cleaned, rf"^[0-9]{{1,{_SHORT_DIGITS}}}$"))
+    plan = rule.metadata
+    if plan is not None and rule.bare == "national" and numberplan.has_short_numbers(plan, _SHORT_DIGITS):
+        short &= ~_filled(numberplan.matches(cleaned, plan, valid=True))
+    return short
 
 
 def _cleaned(values: pa.StringArray) -> pa.StringArray:
@@ -225,6 +235,7 @@ def _in_bulk(values: pa.StringArray, rule: NumberRule) -> pa.StringArray:
         national = pc.utf8_slice_codeunits(pc.filter(values, open_ones), len(prefix))
         sound = numberplan.matches(national, plan, valid=rule.accept == "valid")
         written = pc.binary_join_element_wise(pa.scalar(f"tel:+{plan.country_code}"), national, "")
+        sound = pc.and_(sound, pc.match_substring_regex(written, _E164))
         result = pc.replace_with_mask(result, open_ones, pc.if_else(sound, written, None))
     return result
 

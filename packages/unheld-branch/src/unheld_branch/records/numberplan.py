@@ -33,6 +33,11 @@ def plain_trunk(plan: PhoneMetadata) -> bool:
     return plan.national_prefix == plan.national_prefix_for_parsing == "0" and plan.international_prefix == "00"
 
 
+def has_short_numbers(plan: PhoneMetadata, digits: int) -> bool:
+    """Whether people there have numbers of so few digits that they look like short codes."""
+    return plan.mobile is not None and min(plan.mobile.possible_length, default=digits + 1) in range(digits + 1)
+
+
 def matches(national: pa.StringArray, plan: PhoneMetadata, *, valid: bool) -> pa.BooleanArray:
     """Which are significant national numbers: of a known type if `valid`, else of the plan's general shape.
 

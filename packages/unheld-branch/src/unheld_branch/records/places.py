@@ -67,10 +67,9 @@ def _degrees(word: str) -> int:
 
 
 def is_cell(values: pa.StringArray, cell_format: str) -> pa.BooleanArray:
-    """Which texts may be kept as a place: of the declared format, or else without a long run of digits."""
-    if cell_format:
-        return pc.match_substring_regex(values, CELL_FORMATS[cell_format])
-    return pc.invert(pc.match_substring_regex(values, FREE_NUMBER))
+    """Which texts may be kept as a place: without a long run of digits, or of the declared format."""
+    harmless = pc.invert(pc.match_substring_regex(values, FREE_NUMBER))
+    return pc.or_(harmless, pc.match_substring_regex(values, CELL_FORMATS[cell_format])) if cell_format else harmless
 
 
 def coarse_texts(values: pa.StringArray, rule: CoarsenRule) -> pa.StringArray:

@@ -27,6 +27,7 @@ CHUNK_BYTES = 192 << 20
 """The most text that is held for one chunk; wide rows make shorter chunks."""
 LOOK_ROWS = 20_000
 _BLOCK_BYTES = 8 << 20
+_PIECE_BYTES = 1 << 20
 _ROW_BYTES = 128
 _SHOWN = 3
 
@@ -99,7 +100,13 @@ class Reader:
         if self._mapping.format == "parquet":
             return parquet.batches(source, raw, wanted(self._mapping))
         size = min(_BLOCK_BYTES, max(4096, self._chunk_rows * _ROW_BYTES))
-        return csv.batches(decompressed(raw, source.name), self._mapping.csv, wanted(self._mapping), source.name, size)
+        return csv.batches(
+            decompressed(raw, source.name, min(size, _PIECE_BYTES)),
+            self._mapping.csv,
+            wanted(self._mapping),
+            source.name,
+            size,
+        )
 
     def _groups(self, batches: Iterator[Batch]) -> Iterator[list[Batch]]:
         """Batches of one chunk each."""

@@ -6,7 +6,7 @@ SQLite with synchronous=FULL: when a commit returns, it survives a power cut.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from unheld_branch.keys.parties.nodes import Changes
+from unheld_verify import crypto
 from unheld_verify.errors import NoStoreError, StateError, StateUnknownError
 
 _META = sa.MetaData()
@@ -50,12 +51,18 @@ _IDS_A_QUERY = 500
 
 @dataclass(frozen=True)
 class Waiting:
-    """A statement of the outbox: not published while `index` is None."""
+    """A statement of the outbox: it has no place in the log while `index` is None. A dummy has no statement, its
+    entry is `r`."""
 
     id: int
     r: bytes
     statement: bytes
     index: int | None
+
+    @property
+    def entry(self) -> bytes:
+        """The log entry."""
+        return crypto.hmac_sha256(self.r, self.statement) if self.statement else self.r
 
 
 class Transaction:
@@ -85,6 +92,14 @@ class Transaction:
         self._connection.execute(sa.insert(_ROOT), {"generation": generation, "body": root})
         row = {"generation": generation, "entry": entry, "head": head}
         self._connection.execute(sa.insert(_JOURNAL), row)
+
+    def plan_entries(self, places: Mapping[int, int], dummies: Iterable[tuple[int, bytes]]) -> None:
+        """Fix the log index of waiting statements (by id) and of dummies (index, entry) before they are published."""
+        for id_, index in places.items():
+            self._connection.execute(sa.update(_OUTBOX).where(_OUTBOX.c.id == id_).values(entry_index=index))
+        rows = [{"r": entry, "statement": b"", "entry_index": index} for index, entry in dummies]
+        if rows:
+            self._connection.execute(sa.insert(_OUTBOX), rows)
 
     def post(self, openings: Iterable[tuple[bytes, bytes]]) -> None:
         """Put (r, statement) pairs into the outbox."""
@@ -170,12 +185,6 @@ class Database:
         query = sa.select(_OUTBOX.c.id, _OUTBOX.c.r, _OUTBOX.c.statement, _OUTBOX.c.entry_index).order_by(_OUTBOX.c.id)
         with self._connected() as connection:
             return [Waiting(row.id, row.r, row.statement, row.entry_index) for row in connection.execute(query)]
-
-    def mark_published(self, indices: dict[int, int]) -> None:
-        """Note at which log index each statement of the outbox stands."""
-        with self._connected() as connection:
-            for id_, index in indices.items():
-                connection.execute(sa.update(_OUTBOX).where(_OUTBOX.c.id == id_).values(entry_index=index))
 
 
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:

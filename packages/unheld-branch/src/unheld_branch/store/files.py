@@ -123,7 +123,7 @@ def _parquet(sealed: SealedBlocks) -> bytes:
         table, sink, compression="none", use_dictionary=False, write_statistics=False, row_group_size=ROW_GROUP,
         store_schema=False,
     )  # fmt: skip
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 def read(root: Path, file: ColumnFile) -> SealedBlocks:
@@ -171,7 +171,7 @@ def read_checked(root: Path, file: ColumnFile) -> bytes:
 
 
 def remove(root: Path, file: ColumnFile) -> None:
-    """Take a file's ciphertext out of the store: housekeeping, not forgetting."""
+    """Take a staged file out again: its delivery was refused."""
     for path in (root / file.path, (root / file.path).with_suffix(".handles")):
         if path.exists():
             durable.remove_file(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from unheld_branch.store import files, policy
@@ -58,6 +58,7 @@ class Parked:
     path: str
     sha256: str
     records: int
+    digests: tuple[str, ...]
     state: str
 
 
@@ -90,6 +91,17 @@ class Catalog:
         closed = [file for day in self.days.values() for file in day.files]
         opened = [file for batch in self.open_batches() for file in batch.files]
         return [file for file in closed + opened if not self.is_gone(file.column.cls, file.column.event_day)]
+
+    def known_digests(self) -> dict[str, bytes]:
+        """Keyed digests of the files taken in, and the batch that has them."""
+        taken = {
+            digest: batch.id for batch in self.batches.values() if batch.state != "replaced" for digest in batch.digests
+        }
+        return taken | {digest: parked.batch for parked in self.parked.values() for digest in parked.digests}
+
+    def waiting(self) -> list[Parked]:
+        """Parked batches that can still be opened."""
+        return [parked for parked in self.parked.values() if parked.state == "parked"]
 
     def is_gone(self, cls: str, event_day: int) -> bool:
         """Whether the keys of this class of an event day were dropped, by the calendar or by an erasure."""
@@ -135,6 +147,10 @@ def _batch(catalog: Catalog, entry: Entry) -> None:
     if entry["replaces"]:
         _set_state(catalog, bytes.fromhex(entry["replaces"]), "replaced")
     catalog.batches[id_] = Batch(id_, number, entry["records"], listed, tuple(entry["digests"]), "open")
+    if entry["unparks"]:
+        _end_parked(catalog, bytes.fromhex(entry["unparks"]), "unparked")
+    for parked in entry["parked"]:
+        _parked(catalog, parked)
     for reason, count in entry["counts"].items():
         catalog.counts[reason] = catalog.counts.get(reason, 0) + count
 
@@ -149,24 +165,24 @@ def _close(catalog: Catalog, entry: Entry) -> None:
 
 
 def _set_state(catalog: Catalog, id_: bytes, state: str) -> None:
-    batch = catalog.batches[id_]
-    catalog.batches[id_] = Batch(id_, batch.day, batch.records, batch.files, batch.digests, state)
+    catalog.batches[id_] = replace(catalog.batches[id_], state=state)
 
 
 def _parked(catalog: Catalog, entry: Entry) -> None:
     id_ = bytes.fromhex(entry["batch"])
     catalog.parked[id_] = Parked(
-        id_, entry["reason"], entry["period"], entry["path"], entry["sha256"], entry["records"], "parked"
-    )
+        id_, entry["reason"], entry["period"], entry["path"], entry["sha256"], entry["records"],
+        tuple(entry["digests"]), "parked",
+    )  # fmt: skip
 
 
 def _end_parked(catalog: Catalog, id_: bytes, state: str) -> None:
     old = catalog.parked[id_]
-    catalog.parked[id_] = Parked(id_, old.reason, old.period, old.path, old.sha256, old.records, state)
+    catalog.parked[id_] = replace(old, state=state)
 
 
-def _unparked(catalog: Catalog, entry: Entry) -> None:
-    _end_parked(catalog, bytes.fromhex(entry["batch"]), "unparked")
+def _rows(_catalog: Catalog, _entry: Entry) -> None:
+    """Rows without records: the catalog does not count parties, the root node does."""
 
 
 def _erase(catalog: Catalog, entry: Entry) -> None:
@@ -195,11 +211,11 @@ def _lapse(catalog: Catalog, entry: Entry) -> None:
 
 _APPLY: dict[str, Callable[[Catalog, Entry], None]] = {
     "genesis": _genesis,
+    "rows": _rows,
     "open": _open,
     "batch": _batch,
     "close": _close,
     "parked": _parked,
-    "unparked": _unparked,
     "erase": _erase,
     "lapse": _lapse,
 }

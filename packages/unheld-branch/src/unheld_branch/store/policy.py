@@ -15,7 +15,8 @@ class Policy:
     """The genesis document. Every field is pinned; another policy needs another store.
 
     `lifetimes` and `late_days` in days; `coarsen` as in a mapping (`none`, `prefix:N`, `grid:DEGREES`); `copies` are
-    folders of further party trees; `canaries` identities of the operator's own test SIMs; `log_key` the log's vkey.
+    folders of further party trees; `canaries` identities of the operator's own test SIMs; `log_key` the log's vkey;
+    `plan_key` headquarters' Ed25519 key for erasure plans, hex.
     """
 
     store_id: bytes
@@ -31,6 +32,7 @@ class Policy:
     copies: tuple[str, ...]
     canaries: tuple[str, ...]
     log_key: str
+    plan_key: str
 
     def __post_init__(self) -> None:
         columns.check_lifetimes(self.lifetimes)
@@ -52,6 +54,7 @@ class Policy:
             "copies": list(self.copies),
             "canaries": list(self.canaries),
             "log_key": self.log_key,
+            "plan_key": self.plan_key,
             "release": "never",
         }
 
@@ -78,6 +81,7 @@ def from_document(document: Mapping[str, Any]) -> Policy:
             bytes.fromhex(document["store"]), document["origin"], document["created"], custodians["set"],
             custodians["n"], custodians["t"], document["lifetimes"], document["late_days"], document["coarsen"],
             document["home"], tuple(document["copies"]), tuple(document["canaries"]), document["log_key"],
+            document["plan_key"],
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise BadInputError(f"genesis document: {error!r}") from None

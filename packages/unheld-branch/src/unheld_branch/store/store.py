@@ -24,7 +24,7 @@ from unheld_branch.store.vault import Change, Condition, Vault, first_root
 from unheld_branch.store.vault import Rows as VaultRows
 from unheld_slots import durable
 from unheld_slots.slot import create_slot, open_slot
-from unheld_verify import canonical, columns, statement
+from unheld_verify import canonical, columns, crypto, statement
 from unheld_verify.errors import BadInputError, NoStoreError, StateError
 
 GENESIS = "genesis.json"
@@ -73,6 +73,21 @@ class Store:
     def slot_words(self) -> str:
         """The class of the root slot, in plain words."""
         return self.vault.slot.words()
+
+    def root_digest(self) -> bytes:
+        """SHA-256 of the sealed root node of this generation."""
+        _, sealed = self.vault.database.root() or (0, b"")
+        return crypto.sha256(sealed)
+
+    def tidy(self) -> None:
+        """Remove ciphertext that the journal no longer names: after a crash, a merge, a replacement, a lapse."""
+        named = {file.path for file in self.catalog.live_files()}
+        for path in files.orphans(self.folder, named):
+            durable.remove_file(path)
+        waiting = {batch.path for batch in self.catalog.waiting()}
+        for path in sorted((self.folder / "parked").glob("*.parked")):
+            if str(path.relative_to(self.folder)) not in waiting:
+                durable.remove_file(path)
 
     def parties(self) -> Parties:
         """The parties of this generation, for reading and for drafting the next one."""
@@ -163,8 +178,7 @@ def opened(places: Places, clock: Clock, *, write: bool = False) -> Iterator[Sto
     with locks.locked(places.root / "lock", exclusive=True):
         store = _open(places, clock)
         if write:
-            for orphan in files.orphans(store.folder, {file.path for file in store.catalog.live_files()}):
-                durable.remove_file(orphan)
+            store.tidy()
         yield store
 
 

@@ -69,6 +69,11 @@ class Nodes:
         self._new: dict[bytes, bytes] = {}
         self._dead: list[bytes] = []
 
+    @property
+    def held(self) -> int:
+        """Bytes of sealed nodes that wait for `take`."""
+        return self._held
+
     def read(self, refs: Sequence[Ref]) -> list[bytes]:
         """Opened nodes in the order of `refs`. Raises StateError (missing) or WrongKeyError (altered, swapped)."""
         try:

@@ -125,8 +125,8 @@ def opened(source: Source, tell: Callable[[int], None]) -> Iterator[Opened]:
         yield Opened(file, tell)
 
 
-def decompressed(raw: Opened, name: str) -> Iterator[bytes]:
-    """The content in pieces of about a megabyte. Raises BadInputError for a damaged or cut-off archive."""
+def decompressed(raw: Opened, name: str, piece: int = _READ) -> Iterator[bytes]:
+    """The content in pieces of at most `piece` bytes. Raises BadInputError for a damaged or cut-off archive."""
     buffered = io.BufferedReader(raw, _READ)
     head = buffered.peek(4)[:4]
     if not head:
@@ -134,7 +134,7 @@ def decompressed(raw: Opened, name: str) -> Iterator[bytes]:
     if head == PARQUET:
         raise BadInputError(f'{name}: line 1: this is Parquet, not text; mend: format = "parquet" in the mapping')
     try:
-        yield from _pieces(_decoder(cast(BinaryIO, buffered), head))
+        yield from _pieces(_decoder(cast(BinaryIO, buffered), head), piece)
     except (OSError, EOFError, zlib.error, pa.ArrowInvalid) as error:
         raise BadInputError(f"{name}: the archive is damaged or cut off ({error}); get the file again") from None
     raw.drain()
@@ -148,6 +148,6 @@ def _decoder(buffered: BinaryIO, head: bytes) -> BinaryIO:
     return buffered
 
 
-def _pieces(stream: BinaryIO) -> Iterator[bytes]:
-    while piece := stream.read(_READ):
+def _pieces(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    while piece := stream.read(size):
         yield piece

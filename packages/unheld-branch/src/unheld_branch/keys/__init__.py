@@ -1,0 +1,1 @@
+"""Keys of the matrix: parties (rows), columns, folios."""

@@ -1,0 +1,75 @@
+"""The outbox: statements wait here, committed with the change they tell of, until the log's daily cadence.
+
+Entries get their places in one transaction before they are published, dummies included; so publishing again after a
+crash anywhere writes the same log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from unheld_branch.log.tiles import LogWriter
+from unheld_verify import canonical, statement
+from unheld_verify.statement import Opening
+
+CADENCE = 32
+
+
+class Statement(Protocol):
+    """A statement that waits, or a dummy with its place."""
+
+    @property
+    def id(self) -> int: ...  # noqa: D102
+    @property
+    def r(self) -> bytes: ...  # noqa: D102
+    @property
+    def statement(self) -> bytes: ...  # noqa: D102
+    @property
+    def index(self) -> int | None: ...  # noqa: D102
+    @property
+    def entry(self) -> bytes: ...  # noqa: D102
+
+
+class Planner(Protocol):
+    """Fixes places in one transaction."""
+
+    def plan_entries(self, places: Mapping[int, int], dummies: Iterable[tuple[int, bytes]]) -> None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """The database's side: what is there, and a transaction that fixes places."""
+
+    read: Callable[[], Sequence[Statement]]
+    transaction: Callable[[], AbstractContextManager[Planner]]
+
+
+def publish(outbox: Outbox, writer: LogWriter) -> int:
+    """One publication: what waits, filled up with dummies to a multiple of 32, never nothing. Entries published."""
+    planned = [item for item in outbox.read() if item.index is not None and item.index >= writer.size]
+    if not planned:
+        _plan(outbox, writer.size)
+        planned = [item for item in outbox.read() if item.index is not None and item.index >= writer.size]
+    ordered = sorted(planned, key=lambda item: item.index or 0)
+    start = writer.size
+    writer.append(start, [item.entry for item in ordered])
+    _publish_openings(outbox, writer)
+    return writer.size - start
+
+
+def _plan(outbox: Outbox, start: int) -> None:
+    waiting = [item for item in outbox.read() if item.index is None]
+    places = {item.id: start + number for number, item in enumerate(waiting)}
+    end = start + max(CADENCE, -(-len(waiting) // CADENCE) * CADENCE)
+    with outbox.transaction() as transaction:
+        transaction.plan_entries(places, [(at, statement.dummy()) for at in range(start + len(waiting), end)])
+
+
+def _publish_openings(outbox: Outbox, writer: LogWriter) -> None:
+    """Every kind of this version is public; publishing an opening again changes nothing."""
+    for item in outbox.read():
+        if item.statement and item.index is not None and not writer.has_opening(item.index):
+            writer.publish_opening(item.index, Opening(canonical.decode(item.statement), item.r))

@@ -1,0 +1,49 @@
+"""Parked batches of a store: writing one, and its entry for the journal. Nobody at the branch can read one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from unheld_branch.store import parked, parkkeys
+from unheld_branch.store.store import Store
+from unheld_slots import durable
+from unheld_verify import columns, crypto
+
+_FOLDER = "parked"
+
+
+def park(store: Store, reason: str, pieces: Iterable[bytes], records: int, digests: Iterable[str]) -> dict[str, Any]:
+    """Write a parked batch and return its fields for a journal entry. Raises StateError without parking keys."""
+    period = columns.park_period(reason, store.today())
+    publics = parkkeys.find(store.folder, reason, period, store.policy.n)
+    batch = crypto.random_bytes(16)
+    path = f"{_FOLDER}/{batch.hex()}.parked"
+    durable.make_folder(store.folder / _FOLDER)
+    parked.write_parked(
+        store.folder / path,
+        pieces,
+        store=store.policy.store_id,
+        batch=batch,
+        reason=reason,
+        period=period,
+        set_number=store.policy.set_number,
+        t=store.policy.t,
+        publics=publics,
+    )
+    return {
+        "batch": batch.hex(),
+        "reason": reason,
+        "period": period,
+        "path": path,
+        "sha256": digest(store, path),
+        "records": records,
+        "digests": list(digests),
+    }
+
+
+def digest(store: Store, path: str) -> str:
+    """SHA-256 of a file of the store, hex, read in pieces."""
+    with (store.folder / path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

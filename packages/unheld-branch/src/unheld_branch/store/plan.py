@@ -1,0 +1,142 @@
+"""Erasure plans (`docs/spec/plan.md`): made and signed at headquarters, applied by the branch's service."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from unheld_branch.keys.parties.rows import Bytes
+from unheld_verify import canonical, columns, crypto
+from unheld_verify.errors import BadInputError, NotAllowedError, StateError, WrongKeyError
+
+ACTS = ("party", "parties", "day", "class", "everything")
+CONFIRM_DIGITS = 8
+_SIGNED = b"unheld/v1/plan\n"
+_SEALED = b"unheld/v1/plan"
+_ENTRY = 4 + 16 + 16
+_LEAST_ENTRIES = 16
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Whose rows a plan drops: by tree, n tags and n labels."""
+
+    trees: Mapping[int, tuple[Bytes, Bytes]] = field(repr=False)
+
+    def encode(self) -> bytes:
+        """tree u32 ‖ tag 16 ‖ label 16 each, padded with zero entries to a power of two of at least 16."""
+        entries = [
+            number.to_bytes(4, "big") + tag.tobytes() + label.tobytes()
+            for number, (tags, labels) in sorted(self.trees.items())
+            for tag, label in zip(tags, labels, strict=True)
+        ]
+        count = max(_LEAST_ENTRIES, 1 << max(0, len(entries) - 1).bit_length())
+        return b"".join(entries).ljust(count * _ENTRY, b"\0")
+
+
+def decode_targets(data: bytes) -> Targets:
+    """The inverse of `Targets.encode`. Raises BadInputError."""
+    if not data or len(data) % _ENTRY:
+        raise BadInputError("plan: its entries are cut off")
+    table = np.frombuffer(data, np.uint8).reshape(-1, _ENTRY)
+    table = table[table[:, 4:].any(axis=1)]
+    numbers = np.ascontiguousarray(table[:, :4]).view(">u4").reshape(-1)
+    return Targets(
+        {int(n): (table[numbers == n, 4:20].copy(), table[numbers == n, 20:].copy()) for n in np.unique(numbers)}
+    )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan as it stands in its file. Fields as in the spec page; empty where the act does not need them."""
+
+    store_id: bytes
+    act: str
+    made: str
+    counts: Mapping[str, int]
+    event_day: int = -1
+    cls: str = ""
+    sealed: bytes = b""
+    root: bytes = b""
+    leaves: int = 0
+    signature: bytes = b""
+
+    def _unsigned(self) -> dict[str, Any]:
+        document: dict[str, Any] = {"v": 1, "kind": "erase", "store": self.store_id.hex(), "act": self.act}
+        if self.act in {"day", "class"}:
+            document["event_day"] = columns.day_text(self.event_day)
+        if self.act == "class":
+            document["class"] = self.cls
+        if self.act in {"party", "parties"}:
+            sealed = base64.b64encode(self.sealed).decode()
+            document |= {"sealed": sealed, "root": self.root.hex(), "leaves": self.leaves}
+        return document | {"counts": dict(self.counts), "made": self.made}
+
+    @property
+    def digest(self) -> str:
+        """Hex digest that a person confirms."""
+        return crypto.sha256(canonical.encode(self._unsigned())).hex()
+
+    def signed(self, seed: bytes) -> Plan:
+        """This plan with headquarters' signature."""
+        signature = crypto.sign(seed, _SIGNED + bytes.fromhex(self.digest))
+        return Plan(**{**self.__dict__, "signature": signature})
+
+    def encode(self) -> bytes:
+        """The bytes of a plan file."""
+        return canonical.encode(self._unsigned() | {"signature": base64.b64encode(self.signature).decode()})
+
+    def verify(self, public: bytes, store_id: bytes) -> None:
+        """Raises NotAllowedError when it is another store's, VerificationError when headquarters did not sign it."""
+        if self.store_id != store_id:
+            raise NotAllowedError(f"this plan is for store {self.store_id.hex()}, not for {store_id.hex()}")
+        crypto.verify(public, self.signature, _SIGNED + bytes.fromhex(self.digest))
+
+    def confirm(self, typed: str) -> None:
+        """Raises NotAllowedError unless `typed` is the digest's first 8 or more digits."""
+        if len(typed) < CONFIRM_DIGITS or not self.digest.startswith(typed.lower()):
+            raise NotAllowedError(
+                f"nothing was changed: confirm with the first {CONFIRM_DIGITS} or more digits of this plan's digest"
+            )
+
+    def targets(self, plan_key: bytes) -> Targets:
+        """Whose rows it drops. Raises StateError when the plan died with an earlier root."""
+        try:
+            return decode_targets(crypto.unseal(plan_key, self.sealed, _SEALED + self.store_id))
+        except WrongKeyError:
+            raise StateError(
+                "this plan does not open any more: a plan was applied, or everything forgotten, since it was made; "
+                "make a new one with `unheld erase plan`"
+            ) from None
+
+
+def seal_targets(targets: Targets, plan_key: bytes, store_id: bytes) -> bytes:
+    """The sealed entries of a plan: no number, name or tag stands in it in clear."""
+    return crypto.seal(plan_key, targets.encode(), _SEALED + store_id)
+
+
+def decode(data: bytes) -> Plan:
+    """Parse a plan file. Raises BadInputError unless encoding it again gives the same bytes."""
+    document = canonical.decode(data)
+    try:
+        plan = Plan(
+            store_id=bytes.fromhex(document["store"]),
+            act=document["act"],
+            made=document["made"],
+            counts=document["counts"],
+            event_day=columns.day_number(document["event_day"]) if "event_day" in document else -1,
+            cls=document.get("class", ""),
+            sealed=base64.b64decode(document.get("sealed", ""), validate=True),
+            root=bytes.fromhex(document.get("root", "")),
+            leaves=document.get("leaves", 0),
+            signature=base64.b64decode(document["signature"], validate=True),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadInputError(f"plan: {error!r}; `unheld erase plan` makes one") from None
+    if plan.act not in ACTS or (plan.act == "class" and plan.cls not in columns.CLASSES) or plan.encode() != data:
+        raise BadInputError("plan: has fields or values that this version does not write; make a new one")
+    return plan

@@ -1,0 +1,167 @@
+"""Sealing: records of an open day become blocks, one a party and column, in the column files of one batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from unheld_branch.keys import folios
+from unheld_branch.keys.folios import FolioSecrets
+from unheld_branch.store import blocks, coding, files, layout
+from unheld_branch.store.blocks import Facts, Place
+from unheld_branch.store.files import ColumnFile
+from unheld_branch.store.layout import Coded
+from unheld_branch.store.openday import OpenDay
+from unheld_verify import columns, crypto
+from unheld_verify.columns import Column
+
+_SECONDS = 86_400
+Codes = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PartyKeys:
+    """Party keys (n x 32 bytes) and labels (n x 16) of the parties a batch names."""
+
+    keys: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
+
+    def at(self, places: Codes) -> PartyKeys:
+        """Those at `places`, in that order."""
+        return PartyKeys(self.keys[places], self.labels[places])
+
+
+@dataclass(frozen=True)
+class Events:
+    """Records to seal: facts, Unix seconds, and which party each belongs to and names (-1: none)."""
+
+    table: pa.Table
+    when: Codes
+    owner: Codes
+    counterpart: Codes
+    owners: PartyKeys
+    counterparts: PartyKeys
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One column file to be: rows start..end of the sorted events, by party."""
+
+    cls: str
+    event_day: int
+    rows: slice
+    parties: Codes
+    bounds: list[int]
+
+
+@dataclass(frozen=True)
+class Sealer:
+    """Seals into the columns of one open day of one store."""
+
+    folder: Path
+    store_id: bytes
+    open_day: OpenDay
+
+    def place(self, cls: str, event_day: int, batch_id: bytes) -> Place:
+        """Where a block of this day belongs."""
+        keys = self.open_day.keys
+        return Place(self.store_id, keys.set, Column(cls, event_day, keys.day), batch_id)
+
+    def secrets(self, parties: PartyKeys, cls: str, event_day: int) -> FolioSecrets:
+        """Folio secrets of parties in one column of this day. Raises SealedError if the column is not open."""
+        keys = self.open_day.keys
+        function = keys.evaluate(cls, event_day, parties.labels.tobytes())
+        return folios.derive(parties.keys.tobytes(), function, keys.set, Column(cls, event_day, keys.day))
+
+    def is_open(self, cls: str, event_day: int) -> bool:
+        """Whether this day may still seal facts of this class and event day."""
+        return (cls, event_day) in self.open_day.keys.keys
+
+    def seal(self, events: Events) -> tuple[bytes, list[ColumnFile], Counter[str]]:
+        """Write the column files of one batch: its id, the files, and what was counted instead of stored."""
+        batch_id = crypto.random_bytes(16)
+        order = _order(events)
+        counts: Counter[str] = Counter()
+        tasks = list(self._tasks(events, order, counts))
+        total = sum(files.rounded(len(task.parties)) for task in tasks)
+        most = max((len(task.parties) for task in tasks), default=0)
+        widest = [task for task in tasks if len(task.parties) == most]
+        missing = max(0, files.LEAST_BLOCKS_A_BATCH - total + files.rounded(most) * len(widest))
+        least = -(-missing // len(widest)) if widest else 0
+        facts = {cls: _take(coding.coded_facts(events.table, cls), order) for cls in coding.classes_of(events.table)}
+        written = [
+            self._write(events, order, task, facts[task.cls], batch_id, least if task in widest else 0)
+            for task in tasks
+        ]
+        return batch_id, written, counts
+
+    def _tasks(self, events: Events, order: Codes, counts: Counter[str]) -> Iterator[_Task]:
+        days, owners = events.when[order] // _SECONDS, events.owner[order]
+        for day, start, end in _runs(days):
+            inside = owners[start:end]
+            bounds = np.flatnonzero(np.diff(inside, prepend=-1))
+            parties = inside[bounds]
+            for cls in coding.classes_of(events.table):
+                if self.is_open(cls, day):
+                    yield _Task(cls, day, slice(start, end), parties, [*bounds.tolist(), end - start])
+                else:
+                    counts[f"{cls}: lapsed or erased, not stored"] += end - start
+
+    def _write(
+        self, events: Events, order: Codes, task: _Task, facts: Coded, batch_id: bytes, least: int
+    ) -> ColumnFile:
+        rows = order[task.rows]
+        coded = {number: column[task.rows] for number, column in facts.items()}
+        coded[coding.TIME] = layout.code_unsigned(events.when[rows] % _SECONDS, None)
+        if task.cls == "contact" and (events.counterpart >= 0).any():
+            coded[coding.COUNTERPART] = self._aliases(events, events.counterpart[rows], task.event_day)
+        shape = layout.fit(coded, coding.KINDS)
+        place = self.place(task.cls, task.event_day, batch_id)
+        secrets = self.secrets(events.owners.at(task.parties), task.cls, task.event_day)
+        plaintexts = blocks.rows_plaintexts(layout.to_rows(coded, shape), shape, task.bounds)
+        sealed = files.with_dummies(blocks.seal(place, secrets, plaintexts), least=least)
+        return files.write(self.folder, place, sealed, self.open_day.directory_key)
+
+    def _aliases(self, events: Events, named: Codes, event_day: int) -> npt.NDArray[np.bytes_]:
+        """How this column names the counterparts: 8 bytes each, zeros where there is none."""
+        parties, at = np.unique(named, return_inverse=True)
+        aliases = np.zeros(len(parties), f"S{coding.ALIAS_BYTES}")
+        known = parties >= 0
+        if known.any():
+            secrets = self.secrets(events.counterparts.at(parties[known]), "contact", event_day)
+            aliases[known] = secrets.aliases()
+        return aliases[at]
+
+    def seal_facts(self, parties: PartyKeys, facts: list[Facts]) -> tuple[bytes, list[ColumnFile]]:
+        """Write the identity facts of parties: one block each in this month's identity column."""
+        batch_id, month = crypto.random_bytes(16), columns.month_start(self.open_day.day)
+        place = self.place("identity", month, batch_id)
+        secrets = self.secrets(parties, "identity", month)
+        sealed = blocks.seal(place, secrets, (blocks.facts_plaintext(fact) for fact in facts))
+        padded = files.with_dummies(sealed, least=files.LEAST_BLOCKS_A_BATCH)
+        return batch_id, [files.write(self.folder, place, padded, self.open_day.directory_key)]
+
+
+def _order(events: Events) -> Codes:
+    """Rows by event day, party, time, and then as they came."""
+    days = events.when // _SECONDS
+    span = int(events.owner.max(initial=0)) + 1
+    key = ((days - days.min(initial=0)) * span + events.owner) * _SECONDS + events.when % _SECONDS
+    return np.argsort(key, kind="stable")
+
+
+def _runs(values: Codes) -> Iterator[tuple[int, int, int]]:
+    """(value, start, end) of each run of equal values."""
+    starts = np.flatnonzero(np.diff(values, prepend=values[:1] - 1)).tolist()
+    for start, end in zip(starts, [*starts[1:], len(values)], strict=True):
+        yield int(values[start]), start, end
+
+
+def _take(coded: Mapping[int, npt.NDArray[np.generic]], order: Codes) -> Coded:
+    return {number: column[order] for number, column in coded.items()}

@@ -1,0 +1,1 @@
+"""One module a journey of records through the branch."""

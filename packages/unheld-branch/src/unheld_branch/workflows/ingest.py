@@ -1,0 +1,193 @@
+"""Ingest: files → clean chunks → party rows → sealed column files → one commit. The way of a record, top to bottom.
+
+Small files share a delivery, a file of several chunks is one of its own. A delivery is committed whole or not at
+all, and a refused file leaves the store as it was. Nothing plain is written: what cannot be sealed now is parked,
+unreadable here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+import pyarrow as pa
+
+from unheld_branch.records.chunks import Chunk, FileReport, SourceReport
+from unheld_branch.records.codecs.sources import Progress, Source, expand
+from unheld_branch.records.mapping import Mapping
+from unheld_branch.records.reader import CHUNK_ROWS, Reader, read_records
+from unheld_branch.store.sealing import Sealer
+from unheld_branch.store.store import Store
+from unheld_branch.workflows import registry, sinks
+from unheld_branch.workflows.delivery import Delivery, Draft, drafted
+from unheld_verify import crypto
+from unheld_verify.errors import BadInputError, SealedError, StateError
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A file that was not taken in, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass
+class IngestReport:
+    """What an ingest did: figures of the whole, no person in them. `known` were taken in before."""
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)
+    unstored: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def records(self) -> int:
+        """Records sealed."""
+        return sum(delivery.records for delivery in self.deliveries)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How one call of ingest reads: whose the records are where no column says it, chunk size in rows, progress."""
+
+    owner: str | None = None
+    replaces: str = ""
+    chunk_rows: int = CHUNK_ROWS
+    progress: Progress | None = None
+
+
+def ingest(
+    store: Store, sources: Sequence[str | Path], mapping: Mapping, options: Options | None = None
+) -> IngestReport:
+    """Take files into the open day.
+
+    Raises SealedError when no day is open, StateError when what it should replace is not there.
+    """
+    open_day = store.day_slot.read()
+    if open_day is None:
+        raise SealedError("no day is open: `unheld day open` asks the custodians; `unheld park add` writes blind")
+    options = options or Options()
+    _check_replaces(store, options.replaces)
+    sealer = Sealer(store.folder, store.policy.store_id, open_day)
+    ensure_dedup(store)
+    work = _Ingest(store, sealer, mapping, options)
+    for source in expand(sources):
+        try:
+            work.take_file(source)
+        except BadInputError as error:
+            work.report.refused.append(Refusal(source.name, str(error)))
+    work.flush()
+    return work.report
+
+
+@dataclass
+class _Ingest:
+    store: Store
+    sealer: Sealer
+    mapping: Mapping
+    options: Options
+    report: IngestReport = field(default_factory=IngestReport)
+    small: list[tuple[Chunk, SourceReport]] = field(default_factory=list)
+
+    def take_file(self, source: Source) -> None:
+        """Hold a small file until there are enough for a delivery; deliver a large one as it is read."""
+        reader = reader_of(self.store, source, self.mapping, self.options)
+        chunks = iter(reader)
+        first, second = next(chunks, None), next(chunks, None)
+        if first is None:
+            raise BadInputError(f"{source.name}: it has no rows; is it the right file?")
+        if second is None:
+            self._hold(first, reader.report())
+        else:
+            self.flush()
+            self._deliver(chain([first, second], chunks), reader)
+
+    def _hold(self, chunk: Chunk, said: SourceReport) -> None:
+        held = {file.sha256 for _, other in self.small for file in other.files}
+        file = said.files[-1]
+        if file.sha256 in held or known(self.store, file, self.options.replaces):
+            self.report.known.append(file.name)
+            return
+        self.small.append((chunk, said))
+        if sum(chunk.read for chunk, _ in self.small) >= self.options.chunk_rows:
+            self.flush()
+
+    def flush(self) -> None:
+        """Deliver the small files that wait."""
+        waiting, self.small = self.small, []
+        if waiting:
+            tables = [chunk.table for chunk, _ in waiting]
+            bad = tuple(row for chunk, _ in waiting for row in chunk.bad)
+            table = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
+            one = Chunk("", table, bad, sum(chunk.read for chunk, _ in waiting))
+            self._deliver([one], *(said for _, said in waiting))
+
+    def _deliver(self, chunks: Iterable[Chunk], *reports: Reader | SourceReport) -> None:
+        with drafted(self.store, self.sealer, replaces=self.options.replaces) as draft:
+            for chunk in chunks:
+                draft.bad.extend(chunk.bad)
+                take(draft, self.mapping, chunk.table)
+            said = [report.report() if isinstance(report, Reader) else report for report in reports]
+            files = [file for report in said for file in report.files]
+            if all(known(self.store, file, self.options.replaces) for file in files):
+                self.report.known.extend(file.name for file in files)
+                draft.discard()
+                return
+            draft.names.extend(file.name for file in files)
+            draft.digests.extend(digest(self.store, file) for file in files)
+            self.report.deliveries.append(draft.commit())
+        for report in said:
+            self.report.unstored.update(report.saved)
+            self.report.reasons.update(report.reasons)
+            sinks.totals(self.store.folder, self.report.deliveries[-1].batch, report.totals)
+
+
+def take(draft: Draft, mapping: Mapping, table: pa.Table) -> None:
+    """Seal one chunk of records or of a registry into the draft."""
+    if mapping.kind == "registry":
+        registry.take(draft, table)
+    else:
+        draft.take(table)
+
+
+def reader_of(store: Store, source: Source, mapping: Mapping, options: Options) -> Reader:
+    """A reader of one source under the store's policy: its coarsening goes before the mapping's."""
+    coarsen = None if store.policy.coarsen == "none" else store.policy.coarsen
+    return read_records(
+        [source.path or "-"], mapping, chunk_rows=options.chunk_rows, progress=options.progress, owner=options.owner,
+        coarsen=coarsen, now=store.clock.now(),
+    )  # fmt: skip
+
+
+def ensure_dedup(store: Store) -> None:
+    """Make today's key for file digests, drop those whose late window is over."""
+    today = store.today()
+    if today in store.root.dedup:
+        return
+    kept = {day: key for day, key in store.root.dedup.items() if day >= today - store.policy.late_days}
+    store.commit({"kind": "rows", "rows": ""}, dedup={**kept, today: crypto.random_bytes(32)})
+
+
+def digest(store: Store, file: FileReport) -> str:
+    """Today's keyed digest of a file: who holds a guess of its content confirms nothing without the root node."""
+    return crypto.hmac_sha256(store.root.dedup[store.today()], bytes.fromhex(file.sha256)).hex()
+
+
+def known(store: Store, file: FileReport, replaces: str = "") -> bool:
+    """Whether this file was taken in within the late window, other than by the batch it is to replace."""
+    content = bytes.fromhex(file.sha256)
+    digests = {crypto.hmac_sha256(key, content).hex() for key in store.root.dedup.values()}
+    taken = store.catalog.known_digests()
+    return any(taken[item].hex() != replaces for item in digests & taken.keys())
+
+
+def _check_replaces(store: Store, replaces: str) -> None:
+    if replaces and replaces not in {batch.id.hex() for batch in store.catalog.open_batches()}:
+        raise StateError(
+            f"batch {replaces} is not one of the open day: only those can be replaced (`unheld ingest runs`)"
+        )

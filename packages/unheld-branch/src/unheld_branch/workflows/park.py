@@ -1,0 +1,145 @@
+"""Park: write for weeks without custodians, and read none of it; later open a parked batch into a day that is open."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from unheld_branch.records.codecs.sources import expand
+from unheld_branch.records.mapping import Mapping
+from unheld_branch.records.reader import CHUNK_ROWS, Reader
+from unheld_branch.store import parked as formats
+from unheld_branch.store import parking
+from unheld_branch.store.sealing import Sealer
+from unheld_branch.store.store import Store
+from unheld_branch.workflows.custodians import Custodians
+from unheld_branch.workflows.delivery import Delivery, at_most, drafted
+from unheld_branch.workflows.ingest import Options, Refusal, digest, ensure_dedup, known, reader_of
+from unheld_slots import durable
+from unheld_verify.errors import BadInputError, SealedError, StateError
+
+
+@dataclass
+class ParkReport:
+    """What was parked: batches, records, files refused and files known already."""
+
+    batches: list[str] = field(default_factory=list)
+    records: int = 0
+    refused: list[Refusal] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Counted:
+    """Records that went into a stream."""
+
+    records: int = 0
+
+
+def park(store: Store, sources: Sequence[str | Path], mapping: Mapping, options: Options | None = None) -> ParkReport:
+    """Park files, one batch each: unreadable to everybody but t custodians. Raises StateError without parking keys."""
+    if mapping.kind == "registry":
+        raise StateError("a registry is not parked: take it in when a day is open")
+    ensure_dedup(store)
+    report, options = ParkReport(), options or Options()
+    for source in expand(sources):
+        reader, counted = reader_of(store, source, mapping, options), _Counted()
+        try:
+            entry = parking.park(store, "outage", _stream(reader, counted), 0, [])
+        except BadInputError as error:
+            report.refused.append(Refusal(source.name, str(error)))
+            continue
+        file = reader.report().files[-1]
+        if known(store, file):
+            durable.remove_file(store.folder / entry["path"])
+            report.known.append(file.name)
+            continue
+        entry |= {"kind": "parked", "records": counted.records, "digests": [digest(store, file)]}
+        said = store.opening("parked", period=entry["period"], records_at_most=at_most(counted.records))
+        store.commit(entry, say=[said])
+        report.batches.append(entry["batch"])
+        report.records += counted.records
+    return report
+
+
+def _stream(reader: Reader, counted: _Counted) -> Iterator[bytes]:
+    """Canonical records as one Arrow IPC stream, in pieces; nothing of it touches the disk unsealed."""
+    sink = io.BytesIO()
+    writer: pa.ipc.RecordBatchStreamWriter | None = None
+    for chunk in reader:
+        table = _plain(chunk.table)
+        writer = writer or pa.ipc.new_stream(sink, table.schema)
+        for batch in table.to_batches(max_chunksize=65_536):
+            writer.write_batch(batch)
+            yield sink.getvalue()
+            sink.seek(0)
+            sink.truncate()
+        counted.records += table.num_rows
+    if writer is None:
+        raise BadInputError("it has no rows; is it the right file?")
+    writer.close()
+    yield sink.getvalue()
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Dictionaries as plain text: a stream's dictionaries may not change between its batches."""
+    fields = [
+        pa.field(item.name, item.type.value_type if pa.types.is_dictionary(item.type) else item.type)
+        for item in table.schema
+    ]
+    return table.cast(pa.schema(fields))
+
+
+def unpark(store: Store, custodians: Custodians, batch: str) -> Delivery:
+    """Open a parked batch into the open day: its records are sealed by their own event days."""
+    waiting = {item.batch.hex(): item for item in store.catalog.waiting()}
+    if batch not in waiting:
+        raise StateError(f"no parked batch {batch} waits: `unheld park list` names those that do")
+    if waiting[batch].reason != "outage":
+        raise SealedError("quarantine is not opened: mend the mapping and take the file in again with --replaces")
+    open_day = store.day_slot.read()
+    if open_day is None:
+        raise SealedError("no day is open: `unheld day open` first")
+    path = store.folder / waiting[batch].path
+    shares = custodians.open_parked(formats.read_header(path).encode())
+    with drafted(store, Sealer(store.folder, store.policy.store_id, open_day), unparks=batch) as draft:
+        stream = pa.ipc.open_stream(_Joined(formats.open_parked(path, shares)))
+        for table in _chunks(stream):
+            draft.take(table)
+        return draft.commit()
+
+
+def _chunks(stream: pa.ipc.RecordBatchStreamReader) -> Iterator[pa.Table]:
+    waiting: list[pa.RecordBatch] = []
+    for part in stream:
+        waiting.append(part)
+        if sum(item.num_rows for item in waiting) >= CHUNK_ROWS:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+class _Joined(io.RawIOBase):
+    """Pieces as one readable stream, a piece in memory at a time."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._held = memoryview(b"")
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill `buffer` from the held piece or the next."""
+        if not self._held:
+            self._held = memoryview(next(self._pieces, b""))
+        count = min(len(buffer), len(self._held))
+        buffer[:count] = self._held[:count]
+        self._held = self._held[count:]
+        return count

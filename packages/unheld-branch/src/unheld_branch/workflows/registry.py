@@ -1,0 +1,139 @@
+"""Registry rows: who holds which number and SIM since when → rows of the tree, and facts of the class `identity`.
+
+A number that gets another holder gets a new row; the earlier holder's row moves to where only
+records of its time find it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from unheld_branch.keys.parties import rows as rows_
+from unheld_branch.keys.parties import tags
+from unheld_branch.keys.parties.newcomers import Newcomers
+from unheld_branch.keys.parties.rows import Rows
+from unheld_branch.records.chunks import Chunk
+from unheld_branch.records.registry import RegistryRow, registry_rows
+from unheld_branch.store.blocks import Facts
+from unheld_branch.store.sealing import PartyKeys
+from unheld_branch.store.vault import SUBSCRIBERS
+from unheld_verify import columns, crypto
+
+if TYPE_CHECKING:
+    from unheld_branch.workflows.delivery import Draft
+
+_EARLIER = "an earlier holder of a number held by somebody else now: not stored"
+_SHARED_SIM = "a SIM that belongs to another number of the registry: not linked"
+
+
+def take(draft: Draft, table: pa.Table) -> None:
+    """Bring the rows of the tree up to date with one chunk of a registry, and seal its facts."""
+    facts: dict[str, Facts] = defaultdict(list)
+    for wave in _waves(list(registry_rows(Chunk("", table, (), table.num_rows)))):
+        current = _update(draft, wave)
+        for row in current:
+            facts[row.owner].append(_fact(row))
+    names = list(facts)
+    found = draft.parties.find(names, [SUBSCRIBERS])
+    if names and draft.sealer.is_open("identity", columns.month_start(draft.sealer.open_day.day)):
+        keys = PartyKeys(found.rows.keys, found.rows.labels)
+        batch, written = draft.sealer.seal_facts(keys, [facts[name][-1:] for name in names])
+        draft.note(batch, written, len(names))
+    draft.ease()
+
+
+def _waves(rows: list[RegistryRow]) -> Iterator[list[RegistryRow]]:
+    """Lists in which each number stands once, earlier holders in earlier lists."""
+    waiting = sorted(rows, key=lambda row: row.since)
+    while waiting:
+        wave: dict[str, RegistryRow] = {}
+        later = []
+        for row in waiting:
+            if row.owner in wave:
+                later.append(row)
+            else:
+                wave[row.owner] = row
+        yield list(wave.values())
+        waiting = later
+
+
+def _update(draft: Draft, wave: Sequence[RegistryRow]) -> list[RegistryRow]:
+    """Rows for new numbers and new holders; the registry rows that describe a present holder."""
+    found = draft.parties.find([row.owner for row in wave], [SUBSCRIBERS])
+    new = [row for row, here in zip(wave, found.mask.tolist(), strict=True) if not here]
+    held = [row for row, here in zip(wave, found.mask.tolist(), strict=True) if here]
+    same, changed = _split(draft, held, found.rows)
+    for since in sorted({row.since for row in changed}):
+        _take_over(draft, [row for row in changed if row.since == since], since)
+    _link(draft, same)
+    _add(draft, new)
+    return new + changed + same
+
+
+def _take_over(draft: Draft, rows: Sequence[RegistryRow], since: int) -> None:
+    """New holders of numbers that somebody else held until this second."""
+    draft.parties, made = draft.parties.change_holders(SUBSCRIBERS, _newcomers(rows, since, [r.imsi for r in rows]))
+    draft.made.append(made)
+
+
+def _split(draft: Draft, held: Sequence[RegistryRow], rows: Rows) -> tuple[list[RegistryRow], list[RegistryRow]]:
+    """(rows of the holder known already, rows of a holder who took over); earlier holders are only counted."""
+    has_check, checks = rows.extras_of(rows_.HOLDER)
+    same, changed = [], []
+    for place, row in enumerate(held):
+        if row.holder is None or not has_check[place] or _is_holder(rows, checks, place, row.holder):
+            same.append(row)
+        elif row.since > int(rows.since[place]):
+            changed.append(row)
+        else:
+            draft.counts[_EARLIER] += 1
+    return same, changed
+
+
+def _is_holder(rows: Rows, checks: rows_.Bytes, place: int, holder: str) -> bool:
+    return crypto.equal(tags.holder_check(rows.keys[place].tobytes(), holder), checks[place].tobytes())
+
+
+def _add(draft: Draft, new: Sequence[RegistryRow]) -> None:
+    if new:
+        newcomers = _newcomers(new, [row.since for row in new], _free_sims(draft, new))
+        draft.parties, made = draft.parties.add(SUBSCRIBERS, newcomers)
+        draft.made.append(made)
+
+
+def _newcomers(rows: Sequence[RegistryRow], since: int | Sequence[int], sims: Sequence[str | None]) -> Newcomers:
+    publics = [bytes.fromhex(row.public_key) if row.public_key else None for row in rows]
+    return Newcomers([row.owner for row in rows], since, sims, publics, [row.holder for row in rows])
+
+
+def _free_sims(draft: Draft, rows: Sequence[RegistryRow]) -> list[str | None]:
+    """The SIM of each row where no other party has it."""
+    named = [row.imsi for row in rows if row.imsi is not None]
+    found = draft.parties.find(named, [SUBSCRIBERS])
+    taken = {imsi for imsi, here in zip(named, found.mask.tolist(), strict=True) if here}
+    sims: list[str | None] = []
+    for row in rows:
+        if row.imsi in taken:
+            draft.counts[_SHARED_SIM] += 1
+        sims.append(None if row.imsi in taken else row.imsi)
+        taken |= {row.imsi} if row.imsi else set()
+    return sims
+
+
+def _link(draft: Draft, same: Sequence[RegistryRow]) -> None:
+    """Give known holders their new SIMs."""
+    found = draft.parties.find([row.imsi or "" for row in same if row.imsi], [SUBSCRIBERS])
+    swapped = [row for row, here in zip((r for r in same if r.imsi), found.mask.tolist(), strict=True) if not here]
+    distinct = {row.imsi: row for row in swapped if row.imsi}
+    for row in distinct.values():
+        draft.parties, made = draft.parties.link(SUBSCRIBERS, [row.owner], [str(row.imsi)], row.since)
+        draft.made.append(made)
+
+
+def _fact(row: RegistryRow) -> dict[str, str]:
+    known = {"imsi": row.imsi, "imei": row.imei, "holder": row.holder, "since": str(row.since) if row.since else None}
+    return {**{name: text for name, text in known.items() if text}, **row.facts}

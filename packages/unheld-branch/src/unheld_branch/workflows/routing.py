@@ -1,0 +1,152 @@
+"""Routing: which records today's columns can take, and which party rows they belong to and name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from unheld_branch.keys.parties.newcomers import Made, Newcomers
+from unheld_branch.keys.parties.parties import Parties
+from unheld_branch.records.chunks import BadRow
+from unheld_branch.store.sealing import Codes, Events, PartyKeys, Sealer
+from unheld_branch.store.store import Store
+from unheld_branch.store.vault import SUBSCRIBERS
+from unheld_verify import canonical, columns
+
+_SECONDS = 86_400
+_FUTURE = "it happened after the open day: clock or time zone wrong?"
+_LATE = "it came too late for the open day's columns"
+_OLD = "older than every lifetime, not stored"
+_NOBODY = "nobody held this identity at that time"
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Routed:
+    """Records that today's columns can take, rows for quarantine, and what was only counted."""
+
+    table: pa.Table
+    bad: list[BadRow]
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Events ready to be sealed, the parties after adding strangers, the rows that made, and rows for quarantine."""
+
+    events: Events
+    parties: Parties
+    made: list[Made]
+    bad: list[BadRow]
+
+
+def month_tree(day: int) -> int:
+    """The number yyyymm of the tree of other parties met on this sealing day."""
+    date = columns.date_of(day)
+    return date.year * 100 + date.month
+
+
+def route(table: pa.Table, store: Store, sealer: Sealer) -> Routed:
+    """Split records by event day: sealable, quarantine (future, too late), or older than every lifetime (counted)."""
+    days = table["datetime"].to_numpy() // _SECONDS
+    today, longest = sealer.open_day.day, max(store.policy.lifetimes[cls] for cls in ("charge", "contact", "place"))
+    future = days > today
+    old = days + longest <= today
+    late = (days < today - store.policy.late_days) & ~old
+    counts = {_OLD: int(old.sum())} if old.any() else {}
+    bad = [*_aside(table, future, _FUTURE), *_aside(table, late, _LATE)]
+    keep = ~(future | old | late)
+    return Routed(table if keep.all() else table.filter(pa.array(keep)), bad, counts)
+
+
+def _aside(table: pa.Table, mask: Mask, reason: str) -> list[BadRow]:
+    """Rows for quarantine, in canonical form: the file they came from no longer stands beside them."""
+    if not mask.any():
+        return []
+    rows = table.filter(pa.array(mask)).to_pylist()
+    return [BadRow("", number, reason, _text(row)) for number, row in enumerate(rows)]
+
+
+def _text(row: dict[str, object]) -> bytes:
+    return canonical.encode({name: str(value) for name, value in row.items() if value is not None})
+
+
+def resolve(table: pa.Table, parties: Parties, day: int) -> Resolved:
+    """Find or make the row of every party that the records belong to or name."""
+    when = table["datetime"].to_numpy()
+    owner_codes, owner_names = _identities(table["owner"])
+    trees = [SUBSCRIBERS, month_tree(day)]
+    made: list[Made] = []
+    parties, owners = rows_of(parties, owner_names, trees, made, _owner_tree(trees[1]))
+    owner_codes, owners = earlier_holders(parties, owner_names, owner_codes, when, owners, trees)
+    keep = owner_codes >= 0
+    bad = _aside(table, ~keep, _NOBODY)
+    if not keep.all():
+        table, when, owner_codes = table.filter(pa.array(keep)), when[keep], owner_codes[keep]
+    codes, names = _identities(table["counterpart"]) if "counterpart" in table.column_names else (_no_codes(when), [])
+    parties, others = rows_of(parties, names, trees, made, lambda _: trees[1])
+    events = Events(table, when, owner_codes, codes, owners, others)
+    return Resolved(events, parties, made, bad)
+
+
+def _identities(column: pa.ChunkedArray) -> tuple[Codes, list[str]]:
+    """(code of each row, -1 for none; the distinct identities)."""
+    array = column.combine_chunks()
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    used = np.unique(codes[codes >= 0])
+    names = encoded.dictionary.take(pa.array(used)).to_pylist()
+    places = np.full(len(encoded.dictionary) + 1, -1, np.int64)
+    places[used] = np.arange(len(used))
+    return places[codes], names
+
+
+def _no_codes(when: Codes) -> Codes:
+    return np.full(len(when), -1, np.int64)
+
+
+def _owner_tree(month: int) -> Callable[[str], int]:
+    """A roamer known only by IMSI is nobody's subscriber here; everybody else whose records these are is."""
+    return lambda identity: month if identity.startswith("imsi:") else SUBSCRIBERS
+
+
+def rows_of(
+    parties: Parties, names: Sequence[str], trees: Sequence[int], made: list[Made], tree_of: Callable[[str], int]
+) -> tuple[Parties, PartyKeys]:
+    """Keys and labels of the present holders of `names`; strangers get a row in the tree that `tree_of` says."""
+    found = parties.find(names, trees)
+    keys, labels = np.zeros((len(names), 32), np.uint8), np.zeros((len(names), 16), np.uint8)
+    keys[found.mask], labels[found.mask] = found.rows.keys, found.rows.labels
+    missing = np.flatnonzero(~found.mask)
+    home = np.array([tree_of(names[place]) for place in missing.tolist()], np.int64)
+    for number in np.unique(home).tolist():
+        places = missing[home == number]
+        parties, new = parties.add(number, Newcomers([names[place] for place in places.tolist()]))
+        keys[places], labels[places] = new.rows.keys, new.rows.labels
+        made.append(new)
+    return parties, PartyKeys(keys, labels)
+
+
+def earlier_holders(
+    parties: Parties, names: Sequence[str], codes: Codes, when: Codes, owners: PartyKeys, trees: Sequence[int]
+) -> tuple[Codes, PartyKeys]:
+    """Give a late record to whoever held the number when it happened; -1 where nobody did.
+
+    A record from before the present holder began must never enter the present holder's folio.
+    """
+    present = parties.find(names, trees)
+    since = np.zeros(len(names), np.int64)
+    since[present.mask] = present.rows.since
+    early = np.flatnonzero(when < since[codes])
+    if not len(early):
+        return codes, owners
+    found = parties.owner_at([names[code] for code in codes[early].tolist()], when[early], trees)
+    codes = codes.copy()
+    codes[early] = -1
+    codes[early[found.mask]] = len(names) + np.arange(len(found.rows))
+    keys = np.concatenate([owners.keys, found.rows.keys])
+    return codes, PartyKeys(keys, np.concatenate([owners.labels, found.rows.labels]))

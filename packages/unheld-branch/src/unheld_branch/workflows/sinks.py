@@ -1,0 +1,108 @@
+"""Sinks: what leaves at ingest by design, to named places outside the store that `unheld init` was told of.
+
+`totals`: events, minutes and bytes per partner and day, no person in them. `charge`: charge lines for the rating
+system; they name subscribers, so the sink is off unless named, and `status` lists it.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import csv
+
+from unheld_branch.records.totals import Totals
+from unheld_slots import durable
+from unheld_verify import columns, crypto
+from unheld_verify.errors import BadInputError
+
+SETTINGS = "unheld.toml"
+_CHARGE = (
+    "owner",
+    "datetime",
+    "event_type",
+    "outgoing",
+    "duration",
+    "volume_upload",
+    "volume_download",
+    "amount",
+    "balance",
+)
+
+
+@dataclass(frozen=True)
+class Sinks:
+    """Where figures and charge lines go; None: nowhere."""
+
+    totals: Path | None
+    charge: Path | None
+
+
+def read(folder: Path) -> Sinks:
+    """The sinks that a store's settings name. Raises BadInputError naming the place in the file."""
+    path = folder / SETTINGS
+    try:
+        table = tomllib.loads(path.read_text("utf-8")).get("sinks", {}) if path.exists() else {}
+    except tomllib.TOMLDecodeError as error:
+        raise BadInputError(f"{path}: {error}") from None
+    if unknown := set(table) - {"totals", "charge"}:
+        raise BadInputError(f"{path}: [sinks] has no {', '.join(sorted(unknown))}; known are totals and charge")
+    return Sinks(*(Path(table[name]) if name in table else None for name in ("totals", "charge")))
+
+
+def write_settings(folder: Path, sinks: Sinks) -> None:
+    """Name the sinks in a new store's settings."""
+    named = {"totals": sinks.totals, "charge": sinks.charge}
+    lines = [f"{name} = {json.dumps(str(path))}" for name, path in named.items() if path is not None]
+    durable.write_file(folder / SETTINGS, ("[sinks]\n" + "".join(line + "\n" for line in lines)).encode())
+
+
+def totals(folder: Path, batch: str, counted: Totals) -> None:
+    """Write a delivery's totals as one JSON file into the totals sink."""
+    sink = read(folder).totals
+    if sink is None or not counted.by_partner_day:
+        return
+    rows = [
+        {"partner": partner, "day": columns.day_text(day), "events": t.events, "minutes": t.minutes, "bytes": t.bytes}
+        for (partner, day), t in sorted(counted.by_partner_day.items())
+    ]
+    durable.make_folders(sink)
+    durable.write_file(sink / f"{batch}.json", json.dumps({"batch": batch, "totals": rows}, indent=1).encode())
+
+
+class Charges:
+    """Charge lines of one delivery: written beside the sink's other files, named only once the delivery stands."""
+
+    def __init__(self, folder: Path) -> None:
+        self._sink = read(folder).charge
+        self._writer: csv.CSVWriter | None = None
+        self._staged: Path | None = None
+
+    def write(self, table: pa.Table) -> None:
+        """Add the charge facts of sealed records. Nothing happens without a charge sink."""
+        if self._sink is None:
+            return
+        lines = table.select([name for name in _CHARGE if name in table.column_names])
+        lines = lines.set_column(0, "owner", lines["owner"].cast(pa.string()))
+        if self._writer is None:
+            durable.make_folders(self._sink)
+            self._staged = self._sink / f".{crypto.random_bytes(8).hex()}.part"
+            self._writer = csv.CSVWriter(str(self._staged), lines.schema)
+        self._writer.write_table(lines)
+
+    def leave(self, batch: str) -> None:
+        """Hand the lines over: the file gets its name."""
+        if self._writer is not None and self._staged is not None and self._sink is not None:
+            self._writer.close()
+            durable.publish(self._staged, self._sink / f"{batch}.csv")
+            self._writer = None
+
+    def discard(self) -> None:
+        """Remove what was staged."""
+        if self._writer is not None and self._staged is not None:
+            self._writer.close()
+            self._staged.unlink(missing_ok=True)
+            self._writer = None

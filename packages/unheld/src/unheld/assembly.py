@@ -1,0 +1,123 @@
+"""The one place that builds parts from settings: where a deployment's folders lie, and who its custodians are.
+
+One machine is everything here: store, its slots, the custodians and headquarters in five folders side by side.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from unheld_branch.kernel.clock import Clock, FixedClock, SystemClock
+from unheld_branch.log.tiles import LogWriter
+from unheld_branch.store import policy as policies
+from unheld_branch.store import store as stores
+from unheld_branch.store.policy import Policy
+from unheld_branch.store.store import Places, Store
+from unheld_custodian.custodian import Terms
+from unheld_custodian.local import LocalCustodians
+from unheld_slots import durable
+from unheld_verify import canonical, note
+from unheld_verify.errors import BadInputError, NoStoreError
+
+CLOCK_VARIABLE = "UNHELD_CLOCK"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A store at `root` with everything beside it."""
+
+    root: Path
+
+    @property
+    def slots(self) -> Path:
+        """Root slot and open-day slot: keep this folder out of every backup and snapshot."""
+        return self.root.with_name(self.root.name + ".slots")
+
+    @property
+    def custodians(self) -> Path:
+        """The local custodians' sealed states."""
+        return self.root.with_name(self.root.name + ".custodians")
+
+    @property
+    def custodian_slots(self) -> Path:
+        """The local custodians' slots: keep this folder out of every backup and snapshot."""
+        return self.root.with_name(self.root.name + ".custodian-slots")
+
+    @property
+    def headquarters(self) -> Path:
+        """Log key and plan key: they sign, they open nothing."""
+        return self.root.with_name(self.root.name + ".hq")
+
+    @property
+    def log(self) -> Path:
+        """The public log: static files for any web server."""
+        return self.root.with_name(self.root.name + ".log")
+
+    def policy(self) -> Policy:
+        """The genesis document. Raises NoStoreError."""
+        path = self.root / stores.GENESIS
+        if not path.is_file():
+            raise NoStoreError(f"{self.root}: no store there; `unheld init` makes one")
+        return policies.from_document(canonical.decode(path.read_bytes()))
+
+    def places(self) -> Places:
+        """Where the store's parts lie, the copies that genesis lists included."""
+        return Places(self.root, self.slots, tuple(Path(copy) for copy in self.policy().copies))
+
+    @contextmanager
+    def opened(self, *, write: bool = False) -> Iterator[Store]:
+        """The store under its lock."""
+        with stores.opened(self.places(), clock(), write=write) as store:
+            yield store
+
+    def open_custodians(self) -> LocalCustodians:
+        """The custodians of this deployment."""
+        return LocalCustodians.open(self.custodians, self.custodian_slots)
+
+    def seed(self, name: str) -> bytes:
+        """A signing seed of headquarters: `log` or `plan`."""
+        path = self.headquarters / f"{name}.seed"
+        try:
+            return bytes.fromhex(path.read_text("ascii").strip())
+        except (OSError, ValueError):
+            raise BadInputError(
+                f"{path}: headquarters' {name} key cannot be read; put it back from its backup"
+            ) from None
+
+    def log_key(self) -> note.Key:
+        """The key that the log's checkpoints are signed with."""
+        return note.parse_key(self.policy().log_key)
+
+    def log_writer(self) -> LogWriter:
+        """The log, for publishing."""
+        return LogWriter(self.log, self.seed("log"), self.policy().origin)
+
+
+def found(deployment: Deployment, policy: Policy, seeds: dict[str, bytes]) -> None:
+    """Make every part of a new deployment: headquarters' keys, log, custodians, store."""
+    durable.make_folders(deployment.headquarters)
+    for name, seed in seeds.items():
+        durable.write_file(deployment.headquarters / f"{name}.seed", seed.hex().encode())
+    LogWriter.create(deployment.log, seeds["log"], policy.origin)
+    terms = Terms(
+        policy.store_id, policy.set_number, 0, policy.n, policy.t, policy.lifetimes, policy.late_days,
+        clock().now() // 86_400,
+    )  # fmt: skip
+    LocalCustodians.create(deployment.custodians, deployment.custodian_slots, terms)
+    places = Places(deployment.root, deployment.slots, tuple(Path(copy) for copy in policy.copies))
+    stores.create(places, policy, clock())
+
+
+def clock() -> Clock:
+    """The machine's clock, or the Unix seconds in UNHELD_CLOCK: for simulated days, and `status` says so."""
+    given = os.environ.get(CLOCK_VARIABLE)
+    if given is None:
+        return SystemClock()
+    try:
+        return FixedClock(int(given))
+    except ValueError:
+        raise BadInputError(f"{CLOCK_VARIABLE} is {given!r}: it must be Unix seconds") from None

@@ -1,0 +1,1 @@
+"""Erasure plans: made and signed at headquarters."""

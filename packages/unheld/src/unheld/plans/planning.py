@@ -1,0 +1,81 @@
+"""Make erasure plans: find what they would drop, seal it, sign it. Nothing changes here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from unheld_branch.keys.parties.parties import Parties
+from unheld_branch.keys.parties.rows import Bytes, tags_from
+from unheld_branch.store.plan import Plan, Targets, seal_targets
+from unheld_branch.store.store import Store
+from unheld_verify import columns, receipt
+from unheld_verify.errors import BadInputError, StateError
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A signed plan. For one party also the box with that person's part of the receipt, and the claim code to it."""
+
+    plan: Plan
+    box: bytes = b""
+    claim_code: str = field(default="", repr=False)
+
+
+def plan_parties(store: Store, identities: Sequence[str], seed: bytes) -> Planned:
+    """A plan to forget parties, in every tree that has a row of theirs. Unknown identities are counted, never listed.
+
+    Raises StateError when none of them has a row: there is nothing to forget.
+    """
+    distinct = list(dict.fromkeys(identities))
+    targets, rows = _targets(store.parties(), distinct)
+    if not rows:
+        raise StateError("none of these has a row in this store: there is nothing to forget")
+    tree = receipt.party_tree(distinct, store.policy.store_id.hex())
+    plan = Plan(
+        store.policy.store_id,
+        "party" if len(distinct) == 1 else "parties",
+        columns.day_text(store.today()),
+        {"parties": len(distinct), "rows": rows},
+        sealed=seal_targets(targets, store.root.plan_key, store.policy.store_id),
+        root=tree.root,
+        leaves=tree.leaves,
+    ).signed(seed)
+    if len(distinct) > 1:
+        return Planned(plan)
+    code = receipt.new_claim_code()
+    return Planned(plan, receipt.seal_box(code, tree.parties[0]), receipt.format_claim_code(code))
+
+
+def _targets(parties: Parties, identities: Sequence[str]) -> tuple[Targets, int]:
+    found: dict[int, tuple[Bytes, Bytes]] = {}
+    for number in sorted(parties.trees):
+        rows = parties.find(identities, [number]).rows
+        if len(rows):
+            found[number] = (rows.tags, rows.labels)
+    if not found:
+        return Targets({0: (tags_from([]), np.zeros((0, 16), np.uint8))}), 0
+    return Targets(found), sum(len(tags) for tags, _ in found.values())
+
+
+def plan_day(store: Store, event_day: int, cls: str, seed: bytes) -> Planned:
+    """A plan to forget an event day, or one class of it (`cls` empty: all)."""
+    if event_day > store.today():
+        raise BadInputError(f"{columns.day_text(event_day)} has not begun")
+    gone = [file for file in store.catalog.live_files() if file.column.event_day == event_day]
+    files = [file for file in gone if not cls or file.column.cls == cls]
+    act = "class" if cls else "day"
+    counts = {"columns": len({file.column for file in files}), "blocks_at_most": sum(file.blocks for file in files)}
+    plan = Plan(store.policy.store_id, act, columns.day_text(store.today()), counts, event_day, cls)
+    return Planned(plan.signed(seed))
+
+
+def plan_everything(store: Store, seed: bytes) -> Planned:
+    """A plan to forget everyone."""
+    counts = {
+        "rows": sum(tree.rows for tree in store.root.trees.values()),
+        "columns": len({file.column for file in store.catalog.live_files()}),
+    }
+    return Planned(Plan(store.policy.store_id, "everything", columns.day_text(store.today()), counts).signed(seed))
