@@ -61,9 +61,15 @@ def propose(path: Path, *, home: str | None = None, zone: str = "UTC") -> Propos
 
 
 def mask(text: str) -> str:
-    """The shape of a value: 9 for a digit, x for a letter, punctuation as it is, cut to 24 signs."""
-    shape = "".join("9" if sign.isdigit() else "x" if sign.isalpha() else sign for sign in text[:_SHOWN_SIGNS])
+    """The shape of a value: 9 for a digit, x for any other sign but ASCII punctuation, cut to 24 signs."""
+    shape = "".join(_masked(sign) for sign in text[:_SHOWN_SIGNS])
     return shape + ("…" if len(text) > _SHOWN_SIGNS else "")
+
+
+def _masked(sign: str) -> str:
+    if sign.isnumeric():
+        return "9"
+    return sign if sign.isascii() and sign.isprintable() and not sign.isalpha() else "x"
 
 
 def _look(path: Path) -> _Look:

@@ -7,7 +7,7 @@ would swallow the rest of a file.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from csv import reader as line_reader
 from dataclasses import dataclass
@@ -20,13 +20,16 @@ import pyarrow.csv as arrow
 
 from unheld_branch.records.codecs.batches import Batch, BrokenRow
 from unheld_branch.records.mapping import CsvShape
-from unheld_verify.errors import BadInputError
+from unheld_verify.errors import BadInputError, InternalError
 
 LONGEST_LINE = 1 << 20
 """Bytes of the longest line that is read; beyond it the file is no table of records."""
 _WORKERS = 2
 TEXTS = pa.dictionary(pa.int32(), pa.string())
 Numbers = npt.NDArray[np.int64]
+Kinds = Mapping[str, pa.DataType]
+Odd = tuple[int, int, bytes]
+"""Place among the lines (from 1), number of cells, and bytes of a row with a wrong number of cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ def _block(data: bytes, first: int, name: str) -> Block:
 
 def _lone_return(data: bytes) -> int | None:
     """How many lines stand before one with a carriage return that does not end it."""
+    data = data.removesuffix(b"\r")
     if b"\r" not in data or data.count(b"\r") == data.count(b"\r\n"):
         return None
     return next(n for n, text in enumerate(data.split(b"\n")) if b"\r" in text.removesuffix(b"\r"))
@@ -166,20 +170,23 @@ def _check_columns(columns: Sequence[str], wanted: Collection[str], shape: CsvSh
 
 
 def _batch(block: Block, *, shape: CsvShape, columns: Sequence[str], wanted: frozenset[str]) -> Batch:
-    """Parse a block at once; where a line is broken in a way that Arrow cannot place, line by line."""
+    """Parse a block at once; where that cannot say which line is broken, look at each line first."""
     lines = np.arange(block.first, block.first + block.count, dtype=np.int64)
     data, broken = block.data, list[BrokenRow]()
+    kinds = {column: TEXTS if column in wanted else pa.string() for column in columns}
     if block.shortest <= 2 or not _is_utf8(data):
-        data, lines, broken = _sound_lines(data, lines, shape)
-    table, odd = _parsed(data, shape, columns, wanted)
-    if table.num_rows + len(odd) != len(lines):
-        data, lines, quotes = _sound_lines(data, lines, shape, quotes=True)
-        broken += quotes
-        table, odd = _parsed(data, shape, columns, wanted)
+        data, lines, broken = _sound_lines(data, lines, partial(_no_text, shape=shape))
+    parsed = _parsed(data, len(lines), shape, kinds)
+    if parsed is None:
+        data, lines, open_lines = _sound_lines(data, lines, partial(_open_quote, shape=shape, kinds=kinds))
+        broken += open_lines
+        parsed = _parsed(data, len(lines), shape, kinds)
+    if parsed is None:
+        raise InternalError("lines that parse one by one do not parse together")
+    table, odd = parsed
     skipped = [row - 1 for row, _, _ in odd]
-    broken += [
-        BrokenRow(int(lines[row - 1]), f"{cells} cells instead of {len(columns)}", raw) for row, cells, raw in odd
-    ]
+    cells = f"cells instead of {len(columns)}"
+    broken += [BrokenRow(int(lines[row - 1]), f"{count} {cells}", raw) for row, count, raw in odd]
     found = {column: table[column].combine_chunks() for column in columns}
     return Batch(
         columns={column: found[column] for column in columns if column in wanted},
@@ -202,14 +209,14 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _sound_lines(
-    data: bytes, numbers: Numbers, shape: CsvShape, *, quotes: bool = False
+    data: bytes, numbers: Numbers, fault: Callable[[bytes], str]
 ) -> tuple[bytes, Numbers, list[BrokenRow]]:
-    """The lines that Arrow can read, their numbers, and those it cannot; blank lines are dropped."""
+    """The lines without a fault, their numbers, and the others; blank lines are dropped."""
     kept: list[bytes] = []
     lines: list[int] = []
     broken: list[BrokenRow] = []
     for number, text in zip(numbers.tolist(), data.removesuffix(b"\n").split(b"\n"), strict=True):
-        reason = _line_fault(text, shape, quotes=quotes)
+        reason = fault(text)
         if reason:
             broken.append(BrokenRow(number, reason, text.removesuffix(b"\r")))
         elif text.strip():
@@ -218,21 +225,31 @@ def _sound_lines(
     return b"\n".join(kept), np.array(lines, np.int64), broken
 
 
-def _line_fault(text: bytes, shape: CsvShape, *, quotes: bool) -> str:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return f"not {shape.encoding} (mend: encoding in [csv])"
-    return "a quote that does not close on its line" if quotes and text.count(shape.quote.encode()) % 2 else ""
+def _no_text(line: bytes, *, shape: CsvShape) -> str:
+    return "" if _is_utf8(line) else f"not {shape.encoding} (mend: encoding in [csv])"
 
 
-def _parsed(
-    data: bytes, shape: CsvShape, columns: Sequence[str], wanted: frozenset[str]
-) -> tuple[pa.Table, list[tuple[int, int, bytes]]]:
-    """All columns as text, the wanted ones coded (most values repeat); and of rows with a wrong number of cells their
-    place, that number and their bytes."""
-    odd: list[tuple[int, int, bytes]] = []
-    kinds = {column: TEXTS if column in wanted else pa.string() for column in columns}
+def _open_quote(line: bytes, *, shape: CsvShape, kinds: Kinds) -> str:
+    closed = shape.quote.encode() not in line or _parsed(line, 1, shape, kinds) is not None
+    return "" if closed else "a quote that does not close on its line"
+
+
+def _parsed(data: bytes, count: int, shape: CsvShape, kinds: Kinds) -> tuple[pa.Table, list[Odd]] | None:
+    """The rows of `count` lines, and those with a wrong number of cells; None if a quote swallowed a line break.
+
+    Where there are quotes an empty row is put behind the last line, for its quote to swallow.
+    """
+    guard = bool(shape.quote) and shape.quote.encode() in data
+    if guard:
+        data = data.removesuffix(b"\n") + b"\n" + shape.delimiter.encode() * (len(kinds) - 1) + b"\n"
+    table, odd = _read(data, shape, kinds)
+    if table.num_rows + len(odd) != count + guard:
+        return None
+    return (table.slice(0, table.num_rows - 1) if guard else table), odd
+
+
+def _read(data: bytes, shape: CsvShape, kinds: Kinds) -> tuple[pa.Table, list[Odd]]:
+    odd: list[Odd] = []
 
     def note(row: arrow.InvalidRow) -> str:
         odd.append((row.number, row.actual_columns, row.text.encode()))
@@ -242,7 +259,7 @@ def _parsed(
         return pa.table({column: pa.array([], kind) for column, kind in kinds.items()}), odd
     table = arrow.read_csv(
         pa.BufferReader(data),
-        read_options=arrow.ReadOptions(column_names=list(columns), use_threads=False, block_size=len(data) + 1),
+        read_options=arrow.ReadOptions(column_names=list(kinds), use_threads=False, block_size=len(data) + 1),
         parse_options=arrow.ParseOptions(
             delimiter=shape.delimiter,
             quote_char=shape.quote or False,
@@ -253,7 +270,7 @@ def _parsed(
             column_types=kinds,
             null_values=list(shape.null),
             strings_can_be_null=True,
-            check_utf8=False,  # `_plain` has looked
+            check_utf8=False,  # every line was looked at before
         ),
     )
     return table, odd
