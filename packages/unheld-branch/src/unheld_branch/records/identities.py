@@ -196,9 +196,8 @@ def _cleaned(values: pa.StringArray) -> pa.StringArray:
 
 
 def _ascii_digits(text: str) -> str:
-    # '+' in front may also come as the full-width sign of East Asian keyboards.
-    plain = "".join(str(unicodedata.decimal(sign, sign)) for sign in text)
-    return "+" + plain[1:] if plain.startswith("+") else plain
+    # A number typed on an East Asian keyboard may have a full-width plus in front.
+    return "".join(str(unicodedata.decimal(sign, sign)) for sign in text).replace("\uff0b", "+")
 
 
 def _names(values: pa.StringArray) -> pa.StringArray:

@@ -17,7 +17,7 @@ from typing import Any
 
 from unheld_branch.records.identities import ACCEPT, BARE, SCHEMES, NumberRule
 from unheld_branch.records.places import CELL_FORMATS, CoarsenRule
-from unheld_branch.records.schema import ALL, EVENT_TYPES, RECORD_FIELDS, REGISTRY_FIELDS, Field, fact
+from unheld_branch.records.schema import EVENT_TYPES, RECORD_FIELDS, REGISTRY_FIELDS, Field, fact
 from unheld_branch.records.times import TimeRule
 from unheld_verify.errors import BadInputError
 
@@ -322,6 +322,3 @@ def _check_lookups(mapping: Mapping) -> None:
         for name in rule.via:
             if name not in mapping.lookups:
                 raise BadInputError(f"[columns.{rule.name}] via: there is no [lookup.{name}]")
-
-
-__all__ = ["ALL", "ColumnRule", "CsvShape", "Lookup", "Mapping", "mapping_of", "parse"]
