@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from unheld_branch.records.chunks import Chunk
 from unheld_branch.records.schema import REGISTRY_FIELDS
 
+_ROWS = 65_536
+
 
 @dataclass(frozen=True, slots=True)
 class RegistryRow:
@@ -26,7 +28,8 @@ class RegistryRow:
 def registry_rows(chunk: Chunk) -> Iterator[RegistryRow]:
     """The rows of a chunk that was read through a mapping of kind `registry`."""
     names = [name for name in chunk.table.column_names if name not in REGISTRY_FIELDS]
-    for row in chunk.table.to_pylist():
+    batches = chunk.table.to_batches(max_chunksize=_ROWS)  # a chunk of dicts at once would take gigabytes
+    for row in (row for batch in batches for row in batch.to_pylist()):
         imsi = row.get("imsi")
         yield RegistryRow(
             owner=row["owner"],
