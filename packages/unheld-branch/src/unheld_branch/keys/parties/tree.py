@@ -108,6 +108,16 @@ def drop_all(tree: Tree, nodes: Nodes) -> Tree:
     return Tree(tree.tag_key)
 
 
+def node_ids(tree: Tree, nodes: Nodes) -> set[bytes]:
+    """The ids of every node of a tree. Reads inner nodes only."""
+    level = [tree.root] if tree.root else []
+    ids = {ref.id for ref in level}
+    for _ in range(tree.depth - 1):
+        level = [child for ref in level for child in children(nodes.read([ref])[0])]
+        ids |= {ref.id for ref in level}
+    return ids
+
+
 def children(data: bytes) -> list[Ref]:
     """The children that an opened inner node leads to."""
     return _refs(decode_inner(data))

@@ -1,0 +1,5 @@
+"""`python -m unheld`."""
+
+from unheld.cli import main
+
+main()

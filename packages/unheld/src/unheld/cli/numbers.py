@@ -1,0 +1,48 @@
+"""Identities as people type them: asked for or read from a file, never an argument, never repeated on the screen."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+
+from unheld.cli.output import settings
+from unheld_branch.records import identities
+from unheld_branch.records.identities import NumberRule
+from unheld_verify.errors import BadInputError
+
+
+def ask_one(home: str) -> str:
+    """One identity, typed without echo."""
+    return normal([settings.ask("number, imsi:… or sub:… (not shown)", hidden=True)], home, "the number typed")[0]
+
+
+def read_file(path: str, home: str) -> list[str]:
+    """One identity a line from a file, or from standard input (`-`)."""
+    if path != "-" and not Path(path).is_file():
+        raise BadInputError(f"{path}: there is no such file")
+    text = sys.stdin.read() if path == "-" else Path(path).read_text("utf-8")
+    listed = [line.strip() for line in text.splitlines() if line.strip()]
+    if not listed:
+        raise BadInputError(f"{path}: it names nobody; write one number a line")
+    return normal(listed, home, path)
+
+
+def normal(texts: list[str], home: str, place: str) -> list[str]:
+    """Canonical identities. Raises BadInputError naming the line, never the number."""
+    rule = NumberRule(home=home or None, bare="national" if home else "international")
+    found: list[str] = [""] * len(texts)
+    for scheme in ("imsi", "sub", "number"):
+        lines = [at for at, text in enumerate(texts) if _scheme(text) == scheme]
+        plain = pa.array([texts[at].removeprefix(f"{scheme}:") for at in lines], pa.string())
+        made = identities.identities(plain, scheme, rule)[0].to_pylist() if lines else []
+        for at, identity in zip(lines, made, strict=True):
+            if identity is None:
+                raise BadInputError(f"{place}: line {at + 1} is no number, short code, sender name, imsi:… or sub:…")
+            found[at] = identity
+    return found
+
+
+def _scheme(text: str) -> str:
+    return next((scheme for scheme in ("imsi", "sub") if text.startswith(f"{scheme}:")), "number")

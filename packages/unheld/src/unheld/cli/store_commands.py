@@ -1,0 +1,155 @@
+"""init, status, check, doctor, inventory: a store as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unheld.assembly import Deployment
+from unheld.cli import numbers
+from unheld.cli.app import app, group
+from unheld.cli.output import Answer, Surface, command, settings
+from unheld.inventory import Inventory, Place
+from unheld.workflows import checking, doctor, founding
+from unheld.workflows import status as statuses
+from unheld_verify.columns import CLASSES
+from unheld_verify.errors import BadInputError
+
+inventory = group("inventory", "Every system known to hold copies of these records.")
+_GRAVITY = {"missing": 20, "altered": 20, "rolled back": 20, "extra": 3}
+
+
+def deployment() -> Deployment:
+    """The deployment named by --store."""
+    return Deployment(settings.store_path().absolute())
+
+
+@command(app, "init", Surface.FIGURES)
+def init(  # noqa: PLR0913, PLR0917 - what genesis pins
+    custodians: Annotated[int, typer.Option(min=1, max=9, help="How many local custodians (n).")] = 1,
+    threshold: Annotated[int, typer.Option(min=1, max=9, help="How many of them open a closed day (t).")] = 1,
+    lifetime: Annotated[list[str] | None, typer.Option(help="CLASS=DAYS, within the hard bounds; repeat it.")] = None,
+    late_days: Annotated[int, typer.Option(help="How many days late a record may be sealed.")] = 45,
+    coarsen: Annotated[str, typer.Option(help="Places: none, prefix:N, grid:DEGREES or lookup:TABLE.")] = "none",
+    home: Annotated[str, typer.Option(help="Country of national numbers, e.g. MM.")] = "",
+    origin: Annotated[str, typer.Option(help="Name of the public log, e.g. log.example.org/branch.")] = "",
+    copy: Annotated[list[Path] | None, typer.Option(help="Folder of a further copy of the tree; repeat it.")] = None,
+    canaries: Annotated[str, typer.Option(help="File with the operator's own test SIMs, one a line.")] = "",
+    totals: Annotated[Path | None, typer.Option(help="Folder for totals (default: STORE/totals).")] = None,
+    charge: Annotated[
+        Path | None, typer.Option(help="Folder for charge lines for the rating system (default: off).")
+    ] = None,
+) -> Answer:
+    """Found a store: pin its policy for ever, say what its erasable slot can do, begin the inventory."""
+    named = numbers.read_file(canaries, home) if canaries else []
+    wishes = founding.Wishes(
+        custodians,
+        threshold,
+        _lifetimes(lifetime or []),
+        late_days,
+        coarsen,
+        home,
+        origin,
+        copy or [],
+        named,
+        totals,
+        charge,
+    )
+    made = deployment()
+    policy = founding.found(made, wishes)
+    with made.opened() as store:
+        slot = store.slot_words()
+    said = [
+        f"store {policy.store_id.hex()} founded in {made.root}",
+        f"  policy pinned, SHA-256 {policy.digest.hex()}",
+        "  lifetimes: " + ", ".join(f"{cls} {days} days" for cls, days in policy.lifetimes.items()),
+        f"  late records: up to {policy.late_days} days; places: {policy.coarsen}",
+        f"  custodians: {policy.t} of {policy.n}, all on this machine: whoever holds it holds them",
+        f"  erasable slot: {slot}",
+        f"  keep {made.slots} and {made.custodian_slots} out of every backup and snapshot",
+        f"  recoverable copies: {1 + len(policy.copies)}",
+        f"  public log: {made.log}, key {policy.log_key}",
+        f"  {Inventory(made.root).words()}",
+    ]
+    return Answer(said, {"policy": policy.document(), "digest": policy.digest.hex(), "erasable_slot": slot})
+
+
+def _lifetimes(given: list[str]) -> dict[str, int]:
+    found = {}
+    for item in given:
+        name, _, days = item.partition("=")
+        if name not in CLASSES or not days.isdecimal():
+            raise BadInputError(f"--lifetime {item}: write CLASS=DAYS with a class of {', '.join(CLASSES)}")
+        found[name] = int(days)
+    return found
+
+
+@command(app, "status", Surface.FIGURES)
+def status() -> Answer:
+    """What the store holds, who could open it, what is due; figures of the whole."""
+    figures = statuses.status(deployment())
+    return Answer(statuses.lines(figures), figures)
+
+
+@command(app, "check", Surface.FIGURES)
+def check(
+    read_data: Annotated[int, typer.Option(min=0, max=100, help="Percent of the column files to read whole.")] = 100,
+) -> Answer:
+    """Compare all files with the journal and the journal with the log. Exit 20: something is false. Never repairs."""
+    checked = checking.check_all(deployment(), read_data)
+    code = max((_GRAVITY[finding.kind] for finding in checked.findings), default=0)
+    said = [f"{finding.kind}: {finding.place}: {finding.words}" for finding in checked.findings]
+    said.append(
+        f"{checked.entries} journal entries, {checked.nodes} nodes, {checked.files} column files "
+        f"({checked.bytes_read:,} bytes read), {checked.copies} copies: "
+        + ("all as the journal says" if not checked.findings else f"{len(checked.findings)} findings")
+    )
+    return Answer(said, asdict(checked), code)
+
+
+@command(app, "doctor", Surface.FIGURES)
+def run_doctor() -> Answer:
+    """What around the store could undo what it promises. Exit 1: a failure; 2: warnings only."""
+    found = doctor.examine(deployment())
+    levels = {finding.level for finding in found}
+    code = 1 if "failure" in levels else 2 if "warning" in levels else 0
+    said = []
+    for finding in found:
+        said.append(f"[{finding.level}] {finding.name}: {finding.words}")
+        if finding.advice:
+            said.append(f"    → {finding.advice}")
+    return Answer(said, {"findings": [asdict(finding) for finding in found]}, code)
+
+
+@command(inventory, "add", Surface.FIGURES)
+def add(
+    name: Annotated[str, typer.Argument(help="The system, e.g. 'mediation'.")],
+    owner: Annotated[str, typer.Option(help="Who answers for it.")] = "unknown",
+    holds: Annotated[str, typer.Option(help="What it holds.")] = "unknown",
+    retention: Annotated[str, typer.Option(help="How long it keeps it.")] = "unknown",
+    covered: Annotated[bool, typer.Option(help="Something proves that it is emptied too.")] = False,
+    checked: Annotated[str, typer.Option(help="When somebody last looked (default: today).")] = "",
+) -> Answer:
+    """Name a system that receives these records."""
+    deployment().policy()
+    listed = Inventory(deployment().root)
+    listed.add(Place(name, owner, holds, retention, covered, checked or date.today().isoformat()))
+    return Answer([listed.words()], {**listed.figures(), "words": listed.words()})
+
+
+@command(inventory, "list", Surface.FIGURES)
+def list_places() -> Answer:
+    """List them."""
+    deployment().policy()
+    listed = Inventory(deployment().root)
+    said = [
+        f"{place.name}: holds {place.holds}, kept {place.retention}, owner {place.owner}, "
+        f"{'covered' if place.covered else 'NOT covered'}, checked {place.checked}"
+        for place in listed.places
+    ]
+    document = {"places": [asdict(place) for place in listed.places], **listed.figures()}
+    return Answer([*said, listed.words()], {**document, "words": listed.words()})

@@ -1,0 +1,67 @@
+"""Found a store: draw its keys, pin its policy, make every part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from unheld import assembly
+from unheld.assembly import Deployment
+from unheld.inventory import Inventory
+from unheld_branch.records.places import CoarsenRule
+from unheld_branch.store.policy import Policy
+from unheld_branch.workflows import sinks
+from unheld_branch.workflows.sinks import Sinks
+from unheld_verify import columns, crypto, note
+from unheld_verify.errors import StateError
+
+_SET = 1
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person may choose at genesis, within the hard bounds. Lifetimes and lateness in days."""
+
+    n: int = 1
+    t: int = 1
+    lifetimes: Mapping[str, int] = field(default_factory=dict)
+    late_days: int = columns.LATE_DAYS_DEFAULT
+    coarsen: str = "none"
+    home: str = ""
+    origin: str = ""
+    copies: Sequence[Path] = ()
+    canaries: Sequence[str] = ()
+    totals: Path | None = None
+    charge: Path | None = None
+
+
+def found(deployment: Deployment, wishes: Wishes) -> Policy:
+    """Make a deployment. Raises BadInputError for a policy out of bounds, StateError where something is already."""
+    if deployment.root.exists() and any(deployment.root.iterdir()):
+        raise StateError(f"{deployment.root}: not empty; a store begins in a new folder, nothing was changed")
+    store_id = crypto.random_bytes(16)
+    seeds = {"log": crypto.random_bytes(32), "plan": crypto.random_bytes(32)}
+    origin = wishes.origin or f"unheld.invalid/{store_id.hex()[:12]}"
+    CoarsenRule.parse(wishes.coarsen)
+    policy = Policy(
+        store_id,
+        origin,
+        assembly.clock().now(),
+        _SET,
+        wishes.n,
+        wishes.t,
+        {**columns.LIFETIME_DEFAULTS, **wishes.lifetimes},
+        wishes.late_days,
+        wishes.coarsen,
+        wishes.home,
+        tuple(str(copy.resolve()) for copy in wishes.copies),
+        tuple(wishes.canaries),
+        note.format_key(note.Key(origin, crypto.sign_public(seeds["log"]))),
+        crypto.sign_public(seeds["plan"]).hex(),
+    )
+    assembly.found(deployment, policy, seeds)
+    named = Sinks(wishes.totals or deployment.root / "totals", wishes.charge)
+    sinks.write_settings(deployment.root, Sinks(named.totals and named.totals.resolve(), wishes.charge))
+    Inventory(deployment.root).begin()
+    return policy

@@ -1,0 +1,121 @@
+"""Status: what a store holds and who could open it, in figures of the whole."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Any
+
+from unheld.assembly import CLOCK_VARIABLE, Deployment
+from unheld.inventory import Inventory
+from unheld_branch.store.store import Store
+from unheld_branch.store.vault import SUBSCRIBERS
+from unheld_branch.workflows import lapse, sinks
+from unheld_custodian.local import LocalCustodians
+from unheld_verify import columns
+from unheld_verify.errors import UnheldError
+
+
+def status(deployment: Deployment) -> dict[str, Any]:
+    """The figures of a store. Every class of slot is named in plain words."""
+    with deployment.opened() as store:
+        figures = _store(store)
+    custodians = _custodians(deployment)
+    inventory = Inventory(deployment.root)
+    return {
+        "store": str(deployment.root),
+        **figures,
+        "custodians": custodians,
+        "inventory": {**inventory.figures(), "words": inventory.words()},
+        "simulated_clock": CLOCK_VARIABLE in os.environ,
+    }
+
+
+def _store(store: Store) -> dict[str, Any]:
+    catalog, trees = store.catalog, store.root.trees
+    due = lapse.due(store)
+    named = sinks.read(store.folder)
+    return {
+        "today": columns.day_text(store.today()),
+        "generation": store.root.generation,
+        "erasable_slot": store.slot_words(),
+        "recoverable_copies": 1 + len(store.copies),
+        "open_day": columns.day_text(catalog.open_day.number) if catalog.open_day else "",
+        "days_closed": sum(day.state == "closed" for day in catalog.days.values()),
+        "subscribers": trees[SUBSCRIBERS].rows,
+        "other_parties": sum(tree.rows for number, tree in trees.items() if number != SUBSCRIBERS),
+        "months_of_other_parties": len(trees) - 1,
+        "columns": _columns(store),
+        "due_to_lapse": len(due.columns) + len(due.parked) + len(due.trees),
+        "parked": dict(Counter(batch.reason for batch in catalog.waiting())),
+        "erasures": catalog.erasures,
+        "statements_waiting": sum(item.index is None for item in store.vault.database.outbox()),
+        "sinks": {"totals": str(named.totals or "off"), "charge lines": str(named.charge or "off")},
+    }
+
+
+def _columns(store: Store) -> dict[str, dict[str, Any]]:
+    """By class: event days held, blocks they show, bytes, and when the oldest lapses."""
+    held: dict[str, dict[str, Any]] = {}
+    for cls in columns.CLASSES:
+        files = [file for file in store.catalog.live_files() if file.column.cls == cls]
+        days = sorted({file.column.event_day for file in files})
+        held[cls] = {
+            "lifetime_days": store.policy.lifetimes[cls],
+            "event_days": len(days),
+            "blocks_at_most": sum(file.blocks for file in files),
+            "bytes": sum(file.size for file in files),
+            "oldest_lapses": columns.day_text(columns.due(cls, days[0], store.policy.lifetimes)) if days else "",
+        }
+    return held
+
+
+def _custodians(deployment: Deployment) -> dict[str, Any]:
+    policy = deployment.policy()
+    try:
+        local = LocalCustodians.open(deployment.custodians, deployment.custodian_slots)
+    except UnheldError as error:
+        return {"n": policy.n, "t": policy.t, "here": 0, "words": str(error)}
+    words = "all custodians are on this machine: whoever holds it holds them" if policy.n else ""
+    return {
+        "n": policy.n,
+        "t": policy.t,
+        "here": len(local.custodians),
+        "columns_held": max((item.columns for item in local.status()), default=0),
+        "words": words,
+    }
+
+
+def lines(figures: dict[str, Any]) -> list[str]:
+    """The figures as a person reads them."""
+    custodians, open_day = figures["custodians"], figures["open_day"]
+    said = [
+        f"store {figures['store']}, generation {figures['generation']}, {figures['today']}",
+        f"  open day: {open_day or 'none; nothing of any day can be read here'}",
+        f"  days closed: {figures['days_closed']}",
+        (
+            f"  parties: {figures['subscribers']:,} subscribers, {figures['other_parties']:,} others in "
+            f"{figures['months_of_other_parties']} months"
+        ),
+    ]
+    for cls, held in figures["columns"].items():
+        until = f", oldest lapses {held['oldest_lapses']}" if held["oldest_lapses"] else ""
+        said.append(
+            f"  {cls:<9} {held['event_days']:>4} event days, {held['bytes']:>13,} bytes sealed, "
+            f"lifetime {held['lifetime_days']} days{until}"
+        )
+    parked = ", ".join(f"{count} {reason}" for reason, count in figures["parked"].items())
+    said += [
+        f"  parked: {parked or 'nothing'}",
+        f"  due to lapse: {figures['due_to_lapse']}",
+        f"  erasable slot: {figures['erasable_slot']}",
+        f"  recoverable copies: {figures['recoverable_copies']}",
+        (
+            f"  custodians: {custodians['t']} of {custodians['n']} open a closed day, {custodians['here']} here; "
+            f"{custodians['words']}"
+        ),
+        f"  statements waiting for the log: {figures['statements_waiting']}",
+        f"  sinks: totals {figures['sinks']['totals']}, charge lines {figures['sinks']['charge lines']}",
+        f"  {figures['inventory']['words']}",
+    ]
+    return said + (["  THE CLOCK IS SIMULATED (UNHELD_CLOCK)"] if figures["simulated_clock"] else [])
