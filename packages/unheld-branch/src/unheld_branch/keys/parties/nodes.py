@@ -15,6 +15,7 @@ from unheld_verify.errors import BadInputError, StateError, WrongKeyError
 
 ID_BYTES, KEY_BYTES = 16, 32
 _LABEL = b"unheld/v1/node"
+_REMEMBERED = 8
 
 Random = Callable[[int], bytes]
 
@@ -68,6 +69,7 @@ class Nodes:
         self._flush, self._flush_bytes, self._held = flush, flush_bytes, 0
         self._new: dict[bytes, bytes] = {}
         self._dead: list[bytes] = []
+        self._opened: dict[bytes, bytes] = {}
 
     @property
     def held(self) -> int:
@@ -76,13 +78,23 @@ class Nodes:
 
     def read(self, refs: Sequence[Ref]) -> list[bytes]:
         """Opened nodes in the order of `refs`. Raises StateError (missing) or WrongKeyError (altered, swapped)."""
+        unknown = [ref for ref in refs if ref.id not in self._opened]
         try:
-            stored = self._store.get_many([ref.id for ref in refs if ref.id not in self._new])
-            sealed = [self._new.get(ref.id) or stored[ref.id] for ref in refs]
+            stored = self._store.get_many([ref.id for ref in unknown if ref.id not in self._new]) if unknown else {}
+            sealed = {ref.id: self._new.get(ref.id) or stored[ref.id] for ref in unknown}
         except KeyError as error:
             missing = error.args[0].hex() if isinstance(error.args[0], bytes) else error.args[0]
             raise StateError(f"node {missing} of the party tree is missing: restore the tree from a copy") from None
-        return [self._open(ref, data) for ref, data in zip(refs, sealed, strict=True)]
+        opened = [self._opened.get(ref.id) or self._open(ref, sealed[ref.id]) for ref in refs]
+        if len(refs) == 1:
+            self._remember(refs[0].id, opened[0])
+        return opened
+
+    def _remember(self, node_id: bytes, opened: bytes) -> None:
+        """Keep the nodes of the last few paths: a change looks a path up before it rewrites it."""
+        self._opened[node_id] = opened
+        if len(self._opened) > _REMEMBERED:
+            del self._opened[next(iter(self._opened))]
 
     def write(self, plaintext: bytes) -> Ref:
         """Seal a node under a fresh key and id."""
