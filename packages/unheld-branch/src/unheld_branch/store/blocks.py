@@ -100,9 +100,13 @@ def read_facts(plaintext: bytes) -> Facts:
     end = 5 + int.from_bytes(plaintext[1:5], "big")
     _check_padding(plaintext, end)
     facts = canonical.decode(plaintext[5:end])
-    if not isinstance(facts, list) or any(not isinstance(fact, dict) for fact in facts):
-        raise BadInputError("block: facts must be a list of objects")
+    if not isinstance(facts, list) or not all(_is_fact(fact) for fact in facts):
+        raise BadInputError("block: facts must be a list of objects of strings")
     return facts
+
+
+def _is_fact(fact: object) -> bool:
+    return isinstance(fact, dict) and all(isinstance(text, str) for text in fact.values())
 
 
 def _check_padding(plaintext: bytes, end: int) -> None:

@@ -122,6 +122,8 @@ class Database:
         if path.exists():
             raise StateError(f"{path}: there is a database already; choose a new folder")
         database = cls(path)
+        with database._engine.begin() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         _META.create_all(database._engine)
         return database
 
@@ -189,7 +191,7 @@ class Database:
 
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "fullfsync=1", "temp_store=MEMORY", "mmap_size=0"):
+    for pragma in ("synchronous=FULL", "fullfsync=1", "temp_store=MEMORY"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -20,7 +20,7 @@ from unheld_branch.store.blocks import Place, SealedBlocks
 from unheld_slots import durable
 from unheld_verify import columns, crypto
 from unheld_verify.columns import Column
-from unheld_verify.errors import BadInputError, VerificationError
+from unheld_verify.errors import BadInputError, VerificationError, WrongKeyError
 
 ROW_GROUP = 65_536
 LEAST_BLOCKS_A_BATCH = 10_000
@@ -150,8 +150,11 @@ def _fixed_bytes(column: pa.ChunkedArray[Any]) -> bytes:
 
 def read_open(root: Path, place: Place, file: ColumnFile, directory_key: bytes) -> SealedBlocks:
     """All blocks of an open batch's column file with their handles."""
-    sealed = (root / file.path).with_suffix(".handles").read_bytes()
-    handles = crypto.unseal(directory_key, sealed, place.handles_aad)
+    path = Path(file.path).with_suffix(".handles")
+    try:
+        handles = crypto.unseal(directory_key, (root / path).read_bytes(), place.handles_aad)
+    except (FileNotFoundError, WrongKeyError) as error:
+        raise VerificationError(f"{path}: missing or altered ({error}). Restore it from a backup of today") from None
     found = read(root, file)
     if len(handles) != 8 * len(found.ids):
         raise VerificationError(f"{file.path}: handles do not fit its blocks")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from unheld_branch.store import files, policy
+from unheld_branch.store import files, plan, policy
 from unheld_branch.store.files import ColumnFile
 from unheld_branch.store.policy import Policy
 from unheld_verify import canonical, columns, crypto
@@ -190,8 +190,8 @@ def _erase(catalog: Catalog, entry: Entry) -> None:
     if entry["act"] == "everything":
         _everything(catalog)
     elif entry["act"] in {"day", "class"}:
-        classes = [entry["class"]] if entry["act"] == "class" else list(columns.CLASSES)
-        catalog.erased |= {(cls, columns.day_number(entry["event_day"])) for cls in classes}
+        event_day = columns.day_number(entry["event_day"])
+        catalog.erased |= set(plan.erased_columns(entry["act"], event_day, entry.get("class", "")))
 
 
 def _everything(catalog: Catalog) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from unheld_branch.keys.parties.rows import Bytes
+from unheld_branch.store.coding import RECORD_CLASSES
 from unheld_verify import canonical, columns, crypto
+from unheld_verify.columns import EventColumn
 from unheld_verify.errors import BadInputError, NotAllowedError, StateError, WrongKeyError
 
 ACTS = ("party", "parties", "day", "class", "everything")
@@ -19,6 +21,13 @@ _SIGNED = b"unheld/v1/plan\n"
 _SEALED = b"unheld/v1/plan"
 _ENTRY = 4 + 16 + 16
 _LEAST_ENTRIES = 16
+
+
+def erased_columns(act: str, event_day: int, cls: str) -> list[EventColumn]:
+    """What an act on an event day erases. A day has no `identity`: that column is a month's, and is a class's act."""
+    if act == "class":
+        return [(cls, event_day)]
+    return [(name, event_day) for name in RECORD_CLASSES] if act == "day" else []
 
 
 @dataclass(frozen=True)
@@ -72,9 +81,14 @@ class Plan:
         if self.act == "class":
             document["class"] = self.cls
         if self.act in {"party", "parties"}:
-            sealed = base64.b64encode(self.sealed).decode()
-            document |= {"sealed": sealed, "root": self.root.hex(), "leaves": self.leaves}
-        return document | {"counts": dict(self.counts), "made": self.made}
+            document |= {"root": self.root.hex(), "leaves": self.leaves}
+        sealed = base64.b64encode(self.sealed).decode()
+        return document | {"sealed": sealed, "counts": dict(self.counts), "made": self.made}
+
+    @property
+    def columns(self) -> list[EventColumn]:
+        """The (class, event day) pairs whose keys it drops: none of them for parties, and for everything all go."""
+        return erased_columns(self.act, self.event_day, self.cls)
 
     @property
     def digest(self) -> str:
@@ -115,7 +129,10 @@ class Plan:
 
 
 def seal_targets(targets: Targets, plan_key: bytes, store_id: bytes) -> bytes:
-    """The sealed entries of a plan: no number, name or tag stands in it in clear."""
+    """The sealed entries of a plan: no number, name or tag stands in it in clear.
+
+    A plan without targets has them too, all padding: what opens under one plan key only applies only once.
+    """
     return crypto.seal(plan_key, targets.encode(), _SEALED + store_id)
 
 
@@ -130,13 +147,14 @@ def decode(data: bytes) -> Plan:
             counts=document["counts"],
             event_day=columns.day_number(document["event_day"]) if "event_day" in document else -1,
             cls=document.get("class", ""),
-            sealed=base64.b64decode(document.get("sealed", ""), validate=True),
+            sealed=base64.b64decode(document["sealed"], validate=True),
             root=bytes.fromhex(document.get("root", "")),
             leaves=document.get("leaves", 0),
             signature=base64.b64decode(document["signature"], validate=True),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        known = plan.act in ACTS and (plan.act != "class" or plan.cls in columns.CLASSES) and plan.encode() == data
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise BadInputError(f"plan: {error!r}; `unheld erase plan` makes one") from None
-    if plan.act not in ACTS or (plan.act == "class" and plan.cls not in columns.CLASSES) or plan.encode() != data:
+    if not known:
         raise BadInputError("plan: has fields or values that this version does not write; make a new one")
     return plan

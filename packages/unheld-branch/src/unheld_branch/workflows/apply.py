@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from unheld_branch.store.plan import Plan
+from unheld_branch.store import parkkeys
+from unheld_branch.store.plan import Plan, Targets
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import first_root
 from unheld_branch.workflows.custodians import Custodians
 from unheld_verify import columns
-from unheld_verify.columns import EventColumn
 from unheld_verify.statement import Opening
 
 
@@ -29,9 +29,10 @@ def apply(store: Store, custodians: Custodians, plan: Plan, typed: str) -> Appli
     """Check signature and confirmation, then act. Raises NotAllowedError, VerificationError or StateError before it."""
     plan.verify(bytes.fromhex(store.policy.plan_key), store.policy.store_id)
     plan.confirm(typed)
+    targets = plan.targets(store.root.plan_key)
     start = time.perf_counter()
     if plan.act in {"party", "parties"}:
-        rows, gone, attested = _parties(store, plan), 0, 0
+        rows, gone, attested = _parties(store, plan, targets), 0, 0
     elif plan.act == "everything":
         rows, gone, attested = _everything(store, custodians)
     else:
@@ -41,10 +42,10 @@ def apply(store: Store, custodians: Custodians, plan: Plan, typed: str) -> Appli
     return Applied(plan.act, rows, gone, attested, elapsed)
 
 
-def _parties(store: Store, plan: Plan) -> int:
+def _parties(store: Store, plan: Plan, targets: Targets) -> int:
     """Drop rows: their keys go with the old root, in this store and in every copy."""
     parties, rows = store.parties(), 0
-    for number, (tags, labels) in plan.targets(store.root.plan_key).trees.items():
+    for number, (tags, labels) in targets.trees.items():
         if number in parties.trees:
             parties, dropped = parties.drop(number, tags, labels)
             rows += len(dropped.rows)
@@ -56,8 +57,7 @@ def _parties(store: Store, plan: Plan) -> int:
 
 def _columns(store: Store, custodians: Custodians, plan: Plan) -> tuple[int, int]:
     """Drop the keys of an event day, or of one class of it: at the custodians, then in the open day."""
-    classes = [plan.cls] if plan.act == "class" else list(columns.CLASSES)
-    pairs: list[EventColumn] = [(cls, plan.event_day) for cls in classes]
+    pairs = plan.columns
     attested = custodians.erase(pairs, store.today())
     held = store.day_slot.read()
     if held is not None:
@@ -75,6 +75,7 @@ def _everything(store: Store, custodians: Custodians) -> tuple[int, int, int]:
     said = _said(store, "erase-everything", copies=1 + len(store.copies))
     store.commit({"kind": "erase", "act": "everything"}, say=[said], everything=first_root())
     store.day_slot.drop()
+    parkkeys.drop(store.folder)
     attested = custodians.erase_everything(store.today())
     return rows, 0, len(attested)
 
