@@ -51,7 +51,6 @@ def make() -> dict[str, Any]:
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         files = {path.relative_to(folder).as_posix(): crypto.sha256(path.read_bytes()).hex() for path in paths}
         receipts = _receipts(writer, openings, tree)
-    erasure = next(opening for opening in openings if opening.statement["kind"] == "erase-parties")
     return {
         "origin": ORIGIN,
         "seed": seed.hex(),
@@ -61,7 +60,7 @@ def make() -> dict[str, Any]:
         "files_sha256": files,
         "receipts": receipts,
         "bad_receipts": _bad_receipts(receipts, random),
-        "box": _box(erasure, tree.parties[0], random),
+        "box": _box(tree.parties[0], random),
     }
 
 
@@ -140,11 +139,11 @@ def _extra(good: proof.Proof, extra: dict[str, Any]) -> proof.Proof:
     return _with(good, extra=canonical.encode(extra))
 
 
-def _box(opening: Opening, party: receipt.Party, random: _Stream) -> dict[str, str]:
+def _box(party: receipt.Party, random: _Stream) -> dict[str, str]:
     """A box with a fixed nonce (1). Only a vector may be made so: real boxes take a random one."""
     code = random(receipt.CLAIM_CODE_BYTES)
-    plain = canonical.encode({"opening": opening.to_json(), "party": party.to_json()})
-    sealed = crypto.seal_numbered(crypto.hkdf_sha256(code, b"unheld/v1/box"), 1, plain, b"")
+    key = crypto.hkdf_sha256(code, b"unheld/v1/box")
+    sealed = crypto.seal_numbered(key, 1, canonical.encode(party.to_json()), b"")
     nonce = (1).to_bytes(crypto.NONCE_BYTES, "big")
     return {
         "claim_code": receipt.format_claim_code(code),
