@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
@@ -65,6 +66,12 @@ class RunningSha256:
     def digest(self) -> bytes:
         """32 bytes, of everything taken so far."""
         return self._state.digest()
+
+
+def file_sha256(path: Path) -> bytes:
+    """SHA-256 of a file, 32 bytes, read in pieces. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def one_step_kdf(first: bytes, second: bytes, info: bytes) -> bytes:

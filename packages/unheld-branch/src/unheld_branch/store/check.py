@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from unheld_branch.store import files, journal
 from unheld_branch.store.journal import Entry
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import Vault
-from unheld_verify import canonical
+from unheld_verify import canonical, crypto
 from unheld_verify.errors import BadInputError, UnheldError, VerificationError
 
 
@@ -123,7 +122,7 @@ def _parked(store: Store) -> Iterator[Finding]:
         path = store.folder / batch.path
         if not path.is_file():
             yield Finding("missing", batch.path, "a parked batch; restore it from a backup")
-        elif _sha256(path) != batch.sha256:
+        elif crypto.file_sha256(path).hex() != batch.sha256:
             yield Finding("altered", batch.path, "a parked batch that is not the one the journal names")
 
 
@@ -155,8 +154,3 @@ def _extra(store: Store) -> Iterator[Finding]:
     for path in sorted((store.folder / "parked").glob("*.parked")):
         if str(path.relative_to(store.folder)) not in waiting:
             yield Finding("extra", str(path.relative_to(store.folder)), "a parked batch the journal does not name")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

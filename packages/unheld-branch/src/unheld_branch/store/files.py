@@ -5,7 +5,6 @@ See `docs/spec/block.md`. A file never changes once written; its journal entry c
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,7 +103,7 @@ def write(root: Path, place: Place, sealed: SealedBlocks, directory_key: bytes |
     if directory_key is not None:
         handles = crypto.seal(directory_key, sealed.handles.tobytes(), place.handles_aad)
         durable.write_file(target.with_suffix(".handles"), handles)
-    return ColumnFile(path, place.column, len(sealed.blocks), len(data), hashlib.sha256(data).hexdigest())
+    return ColumnFile(path, place.column, len(sealed.blocks), len(data), crypto.sha256(data).hex())
 
 
 def _parquet(sealed: SealedBlocks) -> bytes:
@@ -168,7 +167,7 @@ def read_checked(root: Path, file: ColumnFile) -> bytes:
         data = path.read_bytes()
     except FileNotFoundError:
         raise VerificationError(f"{file.path}: missing; the journal names it. Restore it from a backup") from None
-    if hashlib.sha256(data).hexdigest() != file.sha256:
+    if crypto.sha256(data).hex() != file.sha256:
         raise VerificationError(f"{file.path}: altered; it is not the file the journal names. Restore it from a backup")
     return data
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -45,5 +44,4 @@ def park(store: Store, reason: str, pieces: Iterable[bytes], records: int, diges
 
 def digest(store: Store, path: str) -> str:
     """SHA-256 of a file of the store, hex, read in pieces."""
-    with (store.folder / path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return crypto.file_sha256(store.folder / path).hex()
