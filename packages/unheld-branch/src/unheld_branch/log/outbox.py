@@ -48,7 +48,13 @@ class Outbox:
 
 
 def publish(outbox: Outbox, writer: LogWriter) -> int:
-    """One publication: what waits, filled up with dummies to a multiple of 32, never nothing. Entries published."""
+    """One publication: what waits, filled up with dummies to a multiple of 32, never nothing. Entries published.
+
+    After a crash this ends the publication that was cut short; then it begins another only if something waits.
+    """
+    cut_short = _publish_openings(outbox, writer)
+    if cut_short and all(item.index is not None and item.index < writer.size for item in outbox.read()):
+        return 0
     planned = [item for item in outbox.read() if item.index is not None and item.index >= writer.size]
     if not planned:
         _plan(outbox, writer.size)
@@ -68,8 +74,13 @@ def _plan(outbox: Outbox, start: int) -> None:
         transaction.plan_entries(places, [(at, statement.dummy()) for at in range(start + len(waiting), end)])
 
 
-def _publish_openings(outbox: Outbox, writer: LogWriter) -> None:
-    """Every kind of this version is public; publishing an opening again changes nothing."""
-    for item in outbox.read():
-        if item.statement and item.index is not None and not writer.has_opening(item.index):
-            writer.publish_opening(item.index, Opening(canonical.decode(item.statement), item.r))
+def _publish_openings(outbox: Outbox, writer: LogWriter) -> int:
+    """Publish the openings of entries that stand in the log and have none yet: every kind of this version is public."""
+    missing = [
+        item
+        for item in outbox.read()
+        if item.statement and item.index is not None and item.index < writer.size and not writer.has_opening(item.index)
+    ]
+    for item in missing:
+        writer.publish_opening(item.index or 0, Opening(canonical.decode(item.statement), item.r))
+    return len(missing)

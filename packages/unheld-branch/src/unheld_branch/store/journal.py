@@ -75,6 +75,7 @@ class Catalog:
     lapsed: set[tuple[str, int]] = field(default_factory=set)
     erased: set[tuple[str, int]] = field(default_factory=set)
     counts: dict[str, int] = field(default_factory=dict)
+    row_files: set[int] = field(default_factory=set)
     erasures: int = 0
 
     @property
@@ -123,11 +124,13 @@ def fold(genesis: Policy, rows: Iterable[tuple[int, bytes, bytes]]) -> Catalog:
 
 
 def apply(catalog: Catalog, entry: Entry) -> None:
-    """Take one entry into the catalog."""
+    """Take the entry that follows into the catalog."""
     kind = entry.get("kind")
     if entry.get("v") != 1 or kind not in _APPLY:
         raise VerificationError(f"journal: an entry of kind {kind!r} is of a newer version than this program")
     _APPLY[kind](catalog, entry)
+    if entry.get("rows"):
+        catalog.row_files.add(catalog.generation + 1)
 
 
 def _genesis(catalog: Catalog, entry: Entry) -> None:

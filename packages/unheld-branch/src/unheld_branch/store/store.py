@@ -18,14 +18,14 @@ from unheld_branch.store import files, journal
 from unheld_branch.store import policy as policies
 from unheld_branch.store.database import Database
 from unheld_branch.store.journal import Catalog
-from unheld_branch.store.openday import OpenDaySlot
+from unheld_branch.store.openday import OpenDay, OpenDaySlot
 from unheld_branch.store.policy import Policy
 from unheld_branch.store.vault import Change, Condition, Vault, first_root
 from unheld_branch.store.vault import Rows as VaultRows
 from unheld_slots import durable
 from unheld_slots.slot import create_slot, open_slot
 from unheld_verify import canonical, columns, crypto, statement
-from unheld_verify.errors import BadInputError, NoStoreError, StateError
+from unheld_verify.errors import BadInputError, NoStoreError, RolledBackError, StateError
 
 GENESIS = "genesis.json"
 _DATABASE = "catalog.db"
@@ -70,6 +70,11 @@ class Store:
         """The day by this store's clock."""
         return self.clock.now() // 86_400
 
+    def open_day(self) -> OpenDay | None:
+        """The keys of the day that the journal calls open. Keys of any other day are a crash's remains: not served."""
+        held, kept = self.catalog.open_day, self.day_slot.read()
+        return kept if held is not None and kept is not None and kept.day == held.number else None
+
     def slot_words(self) -> str:
         """The class of the root slot, in plain words."""
         return self.vault.slot.words()
@@ -85,8 +90,11 @@ class Store:
         for path in files.orphans(self.folder, named):
             durable.remove_file(path)
         waiting = {batch.path for batch in self.catalog.waiting()}
-        for path in sorted((self.folder / "parked").glob("*.parked")):
+        for path in sorted((self.folder / "parked").glob("*")):
             if str(path.relative_to(self.folder)) not in waiting:
+                durable.remove_file(path)
+        for path in sorted((self.folder / "rows").glob("*")):
+            if path.name not in {f"{generation}.bin" for generation in self.catalog.row_files}:
                 durable.remove_file(path)
 
     def parties(self) -> Parties:
@@ -206,6 +214,11 @@ def _settle(vault: Vault, copies: Sequence[Vault]) -> None:
         held = copy.load()
         if held.generation == root.generation - 1:
             copy.catch_up(held, vault, root)
+        elif held.generation > root.generation:
+            raise RolledBackError(
+                f"{vault.database.path}: generation {root.generation}, its copy {copy.database.path} has "
+                f"{held.generation}: the store was put back from a snapshot; use the copy"
+            )
         elif held.generation != root.generation:
             raise BadInputError(
                 f"{copy.database.path}: generation {held.generation}, the store has {root.generation}: this copy "

@@ -47,6 +47,8 @@ def open_day(store: Store, custodians: Custodians) -> Opened:
     today, held = store.today(), store.catalog.open_day
     if held is not None and held.number != today:
         raise StateError(f"{columns.day_text(held.number)} is still open: `unheld day close` first")
+    if held is None:
+        _finish_close(store, custodians)
     if held is None and today in store.catalog.days:
         raise StateError(
             f"{columns.day_text(today)} was closed; the next day opens at 00:00 UTC. Records can be parked"
@@ -69,14 +71,16 @@ def close_day(store: Store, custodians: Custodians) -> Closed:
     """Close the open day: one padded block a folio, keys dropped here, the day closed at the custodians.
 
     The order leaves no loss: merged files are durable before the commit, the keys die after it; a crash before the
-    commit leaves the day open, a crash after it is finished by calling again.
+    commit leaves the day open, a crash after it is finished by calling again, or by opening the next day.
     """
     held = store.catalog.open_day
     if held is None:
-        _finish_close(store, custodians)
-        raise StateError("no day is open")
-    day = store.day_slot.read()
-    if day is None or day.day != held.number:
+        finished = _finish_close(store, custodians)
+        if finished is None:
+            raise StateError("no day is open")
+        return _closed(store, finished)
+    day = store.open_day()
+    if day is None:
         raise StateError("the open day's keys are not here: `unheld day open` asks the custodians for them again")
     batches = store.catalog.open_batches()
     opened = [file for batch in batches for file in batch.files]
@@ -103,16 +107,31 @@ def close_day(store: Store, custodians: Custodians) -> Closed:
     )
     store.commit(entry, say=[said])
     _finish_close(store, custodians)
-    return Closed(held.number, len(batches), records, len(made), sum(file.size for file in made))
+    return _closed(store, held.number)
 
 
-def _finish_close(store: Store, custodians: Custodians) -> None:
-    """After the commit: drop the keys here, tell the custodians, remove the merged batches' ciphertext."""
+def _finish_close(store: Store, custodians: Custodians) -> int | None:
+    """After the commit: tell the custodians, drop the keys here, remove the merged batches' ciphertext.
+
+    The keys' own slot says until when this is unfinished. Keys of a day that the journal does not know are an
+    opening's that a crash cut short: the day has not been, and the custodians may still open it.
+    """
     kept = store.day_slot.read()
-    if kept is not None:
-        store.day_slot.drop()
+    if kept is None:
+        return None
+    over = kept.day in store.catalog.days
+    if over:
         custodians.close_day(kept.day)
+    store.day_slot.drop()
     store.tidy()
+    return kept.day if over else None
+
+
+def _closed(store: Store, number: int) -> Closed:
+    batches = [batch for batch in store.catalog.batches.values() if batch.day == number and batch.state == "closed"]
+    files = store.catalog.days[number].files
+    records = sum(batch.records for batch in batches)
+    return Closed(number, len(batches), records, len(files), sum(file.size for file in files))
 
 
 def _leaves(store: Store, day: int) -> Iterator[Rows]:

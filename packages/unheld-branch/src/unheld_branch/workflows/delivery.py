@@ -68,10 +68,11 @@ class Draft:
             self.parties = resolved.parties
             self.made.extend(resolved.made)
             self.bad.extend(resolved.bad)
-            batch, written, counts = self.sealer.seal(resolved.events)
-            self.note(batch, written, len(resolved.events.when))
-            self.counts.update(counts)
-            self.charges.write(resolved.events.table)
+            if len(resolved.events.when):
+                batch, written, counts = self.sealer.seal(resolved.events)
+                self.note(batch, written, len(resolved.events.when))
+                self.counts.update(counts)
+                self.charges.write(resolved.events.table)
         self.ease()
 
     def note(self, batch: bytes, written: list[ColumnFile], records: int) -> None:

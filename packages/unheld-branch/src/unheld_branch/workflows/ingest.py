@@ -68,19 +68,20 @@ def ingest(
 
     Raises SealedError when no day is open, StateError when what it should replace is not there.
     """
-    open_day = store.day_slot.read()
+    open_day = store.open_day()
     if open_day is None:
         raise SealedError("no day is open: `unheld day open` asks the custodians; `unheld park add` writes blind")
     options = options or Options()
-    _check_replaces(store, options.replaces)
+    given = expand(sources)
+    _check_replaces(store, options.replaces, len(given))
     sealer = Sealer(store.folder, store.policy.store_id, open_day)
     ensure_dedup(store)
     work = _Ingest(store, sealer, mapping, options)
-    for source in expand(sources):
+    for source in given:
         try:
             work.take_file(source)
         except BadInputError as error:
-            work.report.refused.append(Refusal(source.name, str(error)))
+            work.refuse([source.name], error)
     work.flush()
     return work.report
 
@@ -93,6 +94,12 @@ class _Ingest:
     options: Options
     report: IngestReport = field(default_factory=IngestReport)
     small: list[tuple[Chunk, SourceReport]] = field(default_factory=list)
+
+    def refuse(self, names: Iterable[str], error: BadInputError) -> None:
+        """Note files that were not taken in, or raise: what is to replace a batch does so whole."""
+        if self.options.replaces:
+            raise error
+        self.report.refused.extend(Refusal(name, str(error)) for name in names)
 
     def take_file(self, source: Source) -> None:
         """Hold a small file until there are enough for a delivery; deliver a large one as it is read."""
@@ -125,7 +132,10 @@ class _Ingest:
             bad = tuple(row for chunk, _ in waiting for row in chunk.bad)
             table = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
             one = Chunk("", table, bad, sum(chunk.read for chunk, _ in waiting))
-            self._deliver([one], *(said for _, said in waiting))
+            try:
+                self._deliver([one], *(said for _, said in waiting))
+            except BadInputError as error:
+                self.refuse([file.name for _, said in waiting for file in said.files], error)
 
     def _deliver(self, chunks: Iterable[Chunk], *reports: Reader | SourceReport) -> None:
         with drafted(self.store, self.sealer, replaces=self.options.replaces) as draft:
@@ -186,8 +196,15 @@ def known(store: Store, file: FileReport, replaces: str = "") -> bool:
     return any(taken[item].hex() != replaces for item in digests & taken.keys())
 
 
-def _check_replaces(store: Store, replaces: str) -> None:
-    if replaces and replaces not in {batch.id.hex() for batch in store.catalog.open_batches()}:
+def _check_replaces(store: Store, replaces: str, given: int) -> None:
+    if not replaces:
+        return
+    files = {batch.id.hex(): len(batch.digests) for batch in store.catalog.open_batches()}
+    if replaces not in files:
         raise StateError(
             f"batch {replaces} is not one of the open day: only those can be replaced (`unheld ingest runs`)"
+        )
+    if given < files[replaces]:
+        raise StateError(
+            f"batch {replaces} holds {files[replaces]} files and leaves as a whole: give the others again as well"
         )

@@ -6,9 +6,11 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from unheld_branch.records.chunks import BadRow
 from unheld_branch.records.codecs.sources import expand
 from unheld_branch.records.mapping import Mapping
 from unheld_branch.records.reader import CHUNK_ROWS, Reader
@@ -16,6 +18,7 @@ from unheld_branch.store import parked as formats
 from unheld_branch.store import parking
 from unheld_branch.store.sealing import Sealer
 from unheld_branch.store.store import Store
+from unheld_branch.workflows import quarantine, sinks
 from unheld_branch.workflows.custodians import Custodians
 from unheld_branch.workflows.delivery import Delivery, at_most, drafted
 from unheld_branch.workflows.ingest import Options, Refusal, digest, ensure_dedup, known, reader_of
@@ -25,19 +28,21 @@ from unheld_verify.errors import BadInputError, SealedError, StateError
 
 @dataclass
 class ParkReport:
-    """What was parked: batches, records, files refused and files known already."""
+    """What was parked: batches, records, rows not understood, files refused and files known already."""
 
     batches: list[str] = field(default_factory=list)
     records: int = 0
+    quarantined: int = 0
     refused: list[Refusal] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
 
 
 @dataclass
-class _Counted:
-    """Records that went into a stream."""
+class _Passed:
+    """What passed by while a stream was written: a count of records, and the rows that were not understood."""
 
     records: int = 0
+    bad: list[BadRow] = field(default_factory=list)
 
 
 def park(store: Store, sources: Sequence[str | Path], mapping: Mapping, options: Options | None = None) -> ParkReport:
@@ -47,9 +52,9 @@ def park(store: Store, sources: Sequence[str | Path], mapping: Mapping, options:
     ensure_dedup(store)
     report, options = ParkReport(), options or Options()
     for source in expand(sources):
-        reader, counted = reader_of(store, source, mapping, options), _Counted()
+        reader, passed = reader_of(store, source, mapping, options), _Passed()
         try:
-            entry = parking.park(store, "outage", _stream(reader, counted), 0, [])
+            entry = parking.park(store, "outage", _stream(reader, passed), 0, [])
         except BadInputError as error:
             report.refused.append(Refusal(source.name, str(error)))
             continue
@@ -58,15 +63,22 @@ def park(store: Store, sources: Sequence[str | Path], mapping: Mapping, options:
             durable.remove_file(store.folder / entry["path"])
             report.known.append(file.name)
             continue
-        entry |= {"kind": "parked", "records": counted.records, "digests": [digest(store, file)]}
-        said = store.opening("parked", period=entry["period"], records_at_most=at_most(counted.records))
-        store.commit(entry, say=[said])
+        if passed.bad:
+            _commit(store, quarantine.park(store, passed.bad))
+        _commit(store, entry | {"records": passed.records, "digests": [digest(store, file)]})
+        sinks.totals(store.folder, entry["batch"], reader.report().totals)
         report.batches.append(entry["batch"])
-        report.records += counted.records
+        report.records += passed.records
+        report.quarantined += len(passed.bad)
     return report
 
 
-def _stream(reader: Reader, counted: _Counted) -> Iterator[bytes]:
+def _commit(store: Store, entry: dict[str, Any]) -> None:
+    said = store.opening("parked", period=entry["period"], records_at_most=at_most(entry["records"]))
+    store.commit(entry | {"kind": "parked"}, say=[said])
+
+
+def _stream(reader: Reader, passed: _Passed) -> Iterator[bytes]:
     """Canonical records as one Arrow IPC stream, in pieces; nothing of it touches the disk unsealed."""
     sink = io.BytesIO()
     writer: pa.ipc.RecordBatchStreamWriter | None = None
@@ -78,7 +90,8 @@ def _stream(reader: Reader, counted: _Counted) -> Iterator[bytes]:
             yield sink.getvalue()
             sink.seek(0)
             sink.truncate()
-        counted.records += table.num_rows
+        passed.records += table.num_rows
+        passed.bad.extend(chunk.bad)
     if writer is None:
         raise BadInputError("it has no rows; is it the right file?")
     writer.close()
@@ -101,7 +114,7 @@ def unpark(store: Store, custodians: Custodians, batch: str) -> Delivery:
         raise StateError(f"no parked batch {batch} waits: `unheld park list` names those that do")
     if waiting[batch].reason != "outage":
         raise SealedError("quarantine is not opened: mend the mapping and take the file in again with --replaces")
-    open_day = store.day_slot.read()
+    open_day = store.open_day()
     if open_day is None:
         raise SealedError("no day is open: `unheld day open` first")
     path = store.folder / waiting[batch].path

@@ -66,32 +66,41 @@ def _update(draft: Draft, wave: Sequence[RegistryRow]) -> list[RegistryRow]:
     found = draft.parties.find([row.owner for row in wave], [SUBSCRIBERS])
     new = [row for row, here in zip(wave, found.mask.tolist(), strict=True) if not here]
     held = [row for row, here in zip(wave, found.mask.tolist(), strict=True) if here]
-    same, changed = _split(draft, held, found.rows)
+    same, changed, unnamed = _split(draft, held, found.rows)
     for since in sorted({row.since for row in changed}):
         _take_over(draft, [row for row in changed if row.since == since], since)
-    _link(draft, same)
+    _enrol(draft, unnamed)
+    _link(draft, same + unnamed)
     _add(draft, new)
-    return new + changed + same
+    return new + changed + same + unnamed
 
 
 def _take_over(draft: Draft, rows: Sequence[RegistryRow], since: int) -> None:
     """New holders of numbers that somebody else held until this second."""
-    draft.parties, made = draft.parties.change_holders(SUBSCRIBERS, _newcomers(rows, since, [r.imsi for r in rows]))
+    newcomers = _newcomers(rows, since, _free_sims(draft, rows))
+    draft.parties, made = draft.parties.change_holders(SUBSCRIBERS, newcomers)
     draft.made.append(made)
 
 
-def _split(draft: Draft, held: Sequence[RegistryRow], rows: Rows) -> tuple[list[RegistryRow], list[RegistryRow]]:
-    """(rows of the holder known already, rows of a holder who took over); earlier holders are only counted."""
+def _split(draft: Draft, held: Sequence[RegistryRow], rows: Rows) -> tuple[list[RegistryRow], ...]:
+    """Registry rows of the holder known already, of a holder who took over, and of numbers whose row knows no holder.
+
+    Earlier holders are only counted.
+    """
     has_check, checks = rows.extras_of(rows_.HOLDER)
-    same, changed = [], []
+    same: list[RegistryRow] = []
+    changed: list[RegistryRow] = []
+    unnamed: list[RegistryRow] = []
     for place, row in enumerate(held):
-        if row.holder is None or not has_check[place] or _is_holder(rows, checks, place, row.holder):
+        if row.holder is not None and not has_check[place]:
+            unnamed.append(row)
+        elif row.holder is None or _is_holder(rows, checks, place, row.holder):
             same.append(row)
         elif row.since > int(rows.since[place]):
             changed.append(row)
         else:
             draft.counts[_EARLIER] += 1
-    return same, changed
+    return same, changed, unnamed
 
 
 def _is_holder(rows: Rows, checks: rows_.Bytes, place: int, holder: str) -> bool:
@@ -111,26 +120,40 @@ def _newcomers(rows: Sequence[RegistryRow], since: int | Sequence[int], sims: Se
 
 
 def _free_sims(draft: Draft, rows: Sequence[RegistryRow]) -> list[str | None]:
-    """The SIM of each row where no other party has it."""
-    named = [row.imsi for row in rows if row.imsi is not None]
-    found = draft.parties.find(named, [SUBSCRIBERS])
-    taken = {imsi for imsi, here in zip(named, found.mask.tolist(), strict=True) if here}
-    sims: list[str | None] = []
+    """The SIM of each row where no other party has it, in the tree or in an earlier one of these rows."""
+    parties = _labels(draft, [row.imsi for row in rows if row.imsi is not None])
+    owners = _labels(draft, [row.owner for row in rows])
+    free: list[str | None] = []
     for row in rows:
-        if row.imsi in taken:
+        shared = row.imsi in free if row.imsi not in parties else parties[row.imsi] != owners.get(row.owner)
+        if row.imsi is not None and shared:
             draft.counts[_SHARED_SIM] += 1
-        sims.append(None if row.imsi in taken else row.imsi)
-        taken |= {row.imsi} if row.imsi else set()
-    return sims
+        free.append(None if shared else row.imsi)
+    return free
+
+
+def _labels(draft: Draft, names: Sequence[str]) -> dict[str, bytes]:
+    """Labels of those names that have a row: linked rows of one party share theirs."""
+    found = draft.parties.find(names, [SUBSCRIBERS])
+    present = [name for name, here in zip(names, found.mask.tolist(), strict=True) if here]
+    return {name: label.tobytes() for name, label in zip(present, found.rows.labels, strict=True)}
 
 
 def _link(draft: Draft, same: Sequence[RegistryRow]) -> None:
     """Give known holders their new SIMs."""
-    found = draft.parties.find([row.imsi or "" for row in same if row.imsi], [SUBSCRIBERS])
-    swapped = [row for row, here in zip((r for r in same if r.imsi), found.mask.tolist(), strict=True) if not here]
-    distinct = {row.imsi: row for row in swapped if row.imsi}
-    for row in distinct.values():
-        draft.parties, made = draft.parties.link(SUBSCRIBERS, [row.owner], [str(row.imsi)], row.since)
+    held = _labels(draft, [row.imsi for row in same if row.imsi is not None])
+    for row, sim in zip(same, _free_sims(draft, same), strict=True):
+        if sim is not None and sim not in held:
+            draft.parties, made = draft.parties.link(SUBSCRIBERS, [row.owner], [sim], row.since)
+            draft.made.append(made)
+
+
+def _enrol(draft: Draft, rows: Sequence[RegistryRow]) -> None:
+    """Tell rows that records made before the registry came who their holders are."""
+    if rows:
+        named = [(row.owner, row.holder or "", row.since) for row in rows]
+        owners, holders, since = (list(column) for column in zip(*named, strict=True))
+        draft.parties, made = draft.parties.enrol(SUBSCRIBERS, owners, holders, since)
         draft.made.append(made)
 
 

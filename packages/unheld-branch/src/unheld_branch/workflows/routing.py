@@ -89,6 +89,8 @@ def resolve(table: pa.Table, parties: Parties, day: int) -> Resolved:
         table, when, owner_codes = table.filter(pa.array(keep)), when[keep], owner_codes[keep]
     codes, names = _identities(table["counterpart"]) if "counterpart" in table.column_names else (_no_codes(when), [])
     parties, others = rows_of(parties, names, trees, made, lambda _: trees[1])
+    parties = _unknown_before(parties, names, codes, when, trees, made)
+    codes, others = earlier_holders(parties, names, codes, when, others, trees)
     events = Events(table, when, owner_codes, codes, owners, others)
     return Resolved(events, parties, made, bad)
 
@@ -134,14 +136,16 @@ def rows_of(
 def earlier_holders(
     parties: Parties, names: Sequence[str], codes: Codes, when: Codes, owners: PartyKeys, trees: Sequence[int]
 ) -> tuple[Codes, PartyKeys]:
-    """Give a late record to whoever held the number when it happened; -1 where nobody did.
+    """Who held each number when the record happened; -1 where nobody did.
 
-    A record from before the present holder began must never enter the present holder's folio.
+    A record from before the present holder began must never enter the present holder's folio, nor name that holder.
     """
     present = parties.find(names, trees)
     since = np.zeros(len(names), np.int64)
     since[present.mask] = present.rows.since
-    early = np.flatnonzero(when < since[codes])
+    if not len(names):
+        return codes, owners
+    early = np.flatnonzero((codes >= 0) & (when < since[codes]))
     if not len(early):
         return codes, owners
     found = parties.owner_at([names[code] for code in codes[early].tolist()], when[early], trees)
@@ -150,3 +154,19 @@ def earlier_holders(
     codes[early[found.mask]] = len(names) + np.arange(len(found.rows))
     keys = np.concatenate([owners.keys, found.rows.keys])
     return codes, PartyKeys(keys, np.concatenate([owners.labels, found.rows.labels]))
+
+
+def _unknown_before(
+    parties: Parties, names: Sequence[str], codes: Codes, when: Codes, trees: Sequence[int], made: list[Made]
+) -> Parties:
+    """Rows for whoever answered a number before the first holder that the registry knows: other parties."""
+    early, _ = earlier_holders(parties, names, codes, when, _no_keys(len(names)), trees)
+    lost = np.unique(codes[(codes >= 0) & (early < 0)])
+    if len(lost):
+        parties, new = parties.add(trees[1], Newcomers([names[code] for code in lost.tolist()]))
+        made.append(new)
+    return parties
+
+
+def _no_keys(count: int) -> PartyKeys:
+    return PartyKeys(np.zeros((count, 32), np.uint8), np.zeros((count, 16), np.uint8))

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from unheld_branch.keys.parties.parties import Parties
-from unheld_branch.keys.parties.rows import Bytes, tags_from
-from unheld_branch.store.plan import Plan, Targets, seal_targets
+from unheld_branch.keys.parties.rows import Bytes
+from unheld_branch.store.plan import Plan, Targets, erased_columns, seal_targets
 from unheld_branch.store.store import Store
 from unheld_verify import columns, receipt
 from unheld_verify.errors import BadInputError, StateError
@@ -56,19 +54,27 @@ def _targets(parties: Parties, identities: Sequence[str]) -> tuple[Targets, int]
         if len(rows):
             found[number] = (rows.tags, rows.labels)
     if not found:
-        return Targets({0: (tags_from([]), np.zeros((0, 16), np.uint8))}), 0
+        return Targets({}), 0
     return Targets(found), sum(len(tags) for tags, _ in found.values())
 
 
 def plan_day(store: Store, event_day: int, cls: str, seed: bytes) -> Planned:
-    """A plan to forget an event day, or one class of it (`cls` empty: all)."""
+    """A plan to forget an event day's records, or one class of it.
+
+    Raises BadInputError for a class not known, a day that has not begun, and `identity` of any but a month's first day.
+    """
     if event_day > store.today():
         raise BadInputError(f"{columns.day_text(event_day)} has not begun")
-    gone = [file for file in store.catalog.live_files() if file.column.event_day == event_day]
-    files = [file for file in gone if not cls or file.column.cls == cls]
+    if cls and cls not in columns.CLASSES:
+        raise BadInputError(f"there is no class {cls!r}: choose {', '.join(columns.CLASSES)}")
+    if cls == "identity" and event_day != columns.month_start(event_day):
+        first = columns.day_text(columns.month_start(event_day))
+        raise BadInputError(f"identity is kept by month: name the first day of the month, {first}")
     act = "class" if cls else "day"
+    pairs = erased_columns(act, event_day, cls)
+    files = [f for f in store.catalog.live_files() if (f.column.cls, f.column.event_day) in pairs]
     counts = {"columns": len({file.column for file in files}), "blocks_at_most": sum(file.blocks for file in files)}
-    plan = Plan(store.policy.store_id, act, columns.day_text(store.today()), counts, event_day, cls)
+    plan = Plan(store.policy.store_id, act, columns.day_text(store.today()), counts, event_day, cls, _no_targets(store))
     return Planned(plan.signed(seed))
 
 
@@ -78,4 +84,10 @@ def plan_everything(store: Store, seed: bytes) -> Planned:
         "rows": sum(tree.rows for tree in store.root.trees.values()),
         "columns": len({file.column for file in store.catalog.live_files()}),
     }
-    return Planned(Plan(store.policy.store_id, "everything", columns.day_text(store.today()), counts).signed(seed))
+    made = columns.day_text(store.today())
+    plan = Plan(store.policy.store_id, "everything", made, counts, sealed=_no_targets(store))
+    return Planned(plan.signed(seed))
+
+
+def _no_targets(store: Store) -> bytes:
+    return seal_targets(Targets({}), store.root.plan_key, store.policy.store_id)

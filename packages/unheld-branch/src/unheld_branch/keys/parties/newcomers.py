@@ -47,7 +47,7 @@ def make(parties: Newcomers, tag_key: bytes, random: Random) -> Made:
     keys, labels = _matrix(random(KEY_BYTES * count), KEY_BYTES), _matrix(random(LABEL_BYTES * count), LABEL_BYTES)
     labels = labels.copy()
     names = tags_.tags(tag_key, parties.identities)
-    extras = [_enrolled(parties, names, labels, random), _holders(parties, names, keys)]
+    extras = [_keyed(parties, names, labels, random), _holders(parties, names, keys)]
     since = _seconds(parties.since, count)
     rows = Rows(names, keys, labels, since, np.zeros(count, np.uint32), rows_.no_extras())
     with_sim = _given(parties.imsis, count, "imsis")
@@ -57,6 +57,14 @@ def make(parties: Newcomers, tag_key: bytes, random: Random) -> Made:
     both = rows_.join([rows, sims.rows])
     checked = rows_.make(both.tags, both.keys, both.labels, both.since, extras=np.concatenate(extras))
     return Made([*parties.identities, *sims.identities], checked)
+
+
+def enrolled(rows: Rows, identities: Sequence[str], holders: Sequence[str], since: Sequence[int]) -> Made:
+    """The rows, which know no holder yet, with one each, and beginning when that holder did."""
+    checks = _holders(Newcomers(identities, holders=holders), rows.tags, rows.keys)
+    begun = np.maximum(rows.since, _seconds(since, len(rows)))
+    extras = np.concatenate([rows.extras, checks])
+    return Made(list(identities), rows_.make(rows.tags, rows.keys, rows.labels, begun, extras=extras))
 
 
 def linked(owners: Rows, imsis: Sequence[str], since: int | Seconds, tag_key: bytes) -> Made:
@@ -69,7 +77,7 @@ def linked(owners: Rows, imsis: Sequence[str], since: int | Seconds, tag_key: by
     return Made(list(imsis), rows_.make(names, owners.keys, owners.labels, starts, extras=extras))
 
 
-def _enrolled(parties: Newcomers, names: Bytes, labels: Bytes, random: Random) -> Bytes:
+def _keyed(parties: Newcomers, names: Bytes, labels: Bytes, random: Random) -> Bytes:
     """Extras of those who have a public key; their labels are set in place."""
     places, publics, salts = [], [], []
     for place, public in _given(parties.publics, len(names), "publics"):

@@ -90,6 +90,18 @@ class Parties:
         self._refuse_present(tree, made.rows.tags)
         return self._with(number, tree_.apply(tree, self.nodes, made.rows)), made
 
+    def enrol(
+        self, number: int, identities: Sequence[str], holders: Sequence[str], since: Sequence[int]
+    ) -> tuple[Parties, Made]:
+        """Note who holds identities, and since when, whose rows know no holder: records came before the registry did.
+
+        Raises StateError if an identity has no row, BadInputError if a row names a holder already.
+        """
+        tree = self._tree(number)
+        rows = self._present(tree, tags_.tags(tree.tag_key, identities))
+        made = newcomers.enrolled(rows, identities, holders, since)
+        return self._with(number, tree_.apply(tree, self.nodes, made.rows)), made
+
     def link(self, number: int, identities: Sequence[str], imsis: Sequence[str], since: int) -> tuple[Parties, Made]:
         """Give parties a further SIM: a row for each IMSI with the key and label of the identity at its place.
 
