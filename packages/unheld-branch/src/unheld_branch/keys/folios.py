@@ -1,4 +1,4 @@
-"""Folio secrets: from a party key and the column function to block key, block ids, alias and handle.
+"""Folio secrets: from a party key and the column function to block key, block ids and alias; and the handle of a day.
 
 See `docs/spec/folio.md`. One SHA-512 call a folio (NIST SP 800-56C one-step KDF).
 """
@@ -6,7 +6,6 @@ See `docs/spec/folio.md`. One SHA-512 call a folio (NIST SP 800-56C one-step KDF
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,15 +58,17 @@ class FolioSecrets:
 
     def aliases(self) -> npt.NDArray[np.bytes_]:
         """8 bytes a party: how other parties' contact rows of this column name it."""
-        return self._part(48, "S8")
-
-    def handles(self) -> npt.NDArray[np.void]:
-        """8 bytes a folio: groups its blocks of one open day."""
-        return self._part(56, "V8")
-
-    def _part(self, start: int, dtype: str) -> npt.NDArray[Any]:
         whole = np.frombuffer(self.okm, np.uint8).reshape(-1, OKM_BYTES)
-        return np.ascontiguousarray(whole[:, start : start + 8]).view(dtype).reshape(-1)
+        return np.ascontiguousarray(whole[:, 48:56]).view("S8").reshape(-1)
+
+
+def handles(party_keys: bytes, store_id: bytes, sealing_day: int) -> npt.NDArray[np.void]:
+    """8 bytes a party: groups its blocks of one open day, whatever their column. Needs the party key alone, so that the
+    close derives folio secrets only for parties that have blocks; it is only ever stored sealed.
+    """
+    data = b"unheld/v1/handle" + store_id + sealing_day.to_bytes(4, "big")
+    keys = (party_keys[i : i + 32] for i in range(0, len(party_keys), 32))
+    return np.frombuffer(b"".join(crypto.blake2b_128(key, data)[:8] for key in keys), "V8")
 
 
 def derive(party_keys: bytes, column_function: bytes, set_number: int, column: Column) -> FolioSecrets:

@@ -114,15 +114,18 @@ def _check_padding(plaintext: bytes, end: int) -> None:
         raise BadInputError("block: cut off, or its padding is not the one a writer makes")
 
 
-def seal(place: Place, secrets: FolioSecrets, plaintexts: Iterator[bytes]) -> SealedBlocks:
-    """Seal one plaintext a folio, in the order of `secrets`, and put them in file order."""
+def seal(
+    place: Place, secrets: FolioSecrets, plaintexts: Iterator[bytes], handles: npt.NDArray[np.void] | None = None
+) -> SealedBlocks:
+    """Seal one plaintext a folio, in the order of `secrets`, in file order, with `handles` if its day is open."""
     aad, batch = place.aad, place.batch_id
     ids, blocks = [], []
     for number, plaintext in enumerate(plaintexts):
         block_id = secrets.block_id(number, batch)
         ids.append(block_id)
         blocks.append(crypto.seal(secrets.block_key(number), plaintext, aad + block_id))
-    return in_file_order(ids_array(ids), blocks, secrets.handles())
+    none = np.zeros(len(ids), "V8")
+    return in_file_order(ids_array(ids), blocks, none if handles is None else handles)
 
 
 def in_file_order(ids: npt.NDArray[np.void], blocks: list[bytes], handles: npt.NDArray[np.void]) -> SealedBlocks:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -29,13 +30,13 @@ class Field:
     width: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """The fields of a block's rows, ascending by number."""
 
     fields: tuple[Field, ...]
 
-    @property
+    @cached_property
     def row_bytes(self) -> int:
         """Bytes of one row."""
         return sum(field.width for field in self.fields)
@@ -48,17 +49,23 @@ class Layout:
 
 def decode_layout(data: bytes) -> tuple[Layout, int]:
     """The layout at the start of `data` and the bytes it took. Raises BadInputError on what encode never writes."""
+    end = 1 + 2 * data[0] if data else 1
+    return _decode(bytes(data[:end])), end
+
+
+@lru_cache(maxsize=256)
+def _decode(data: bytes) -> Layout:
+    """All blocks of a column file have one layout: parsing it once is enough."""
     count = data[0] if data else 0
-    end = 1 + 2 * count
-    if not count or len(data) < end:
+    if not count or len(data) < 1 + 2 * count:
         raise BadInputError("block: the list of fields is empty or cut off")
-    fields = tuple(Field(data[i], data[i + 1] >> 6, data[i + 1] & MAX_WIDTH) for i in range(1, end, 2))
+    fields = tuple(Field(data[i], data[i + 1] >> 6, data[i + 1] & MAX_WIDTH) for i in range(1, len(data), 2))
     numbers = [field.number for field in fields]
     if numbers != sorted(set(numbers)):
         raise BadInputError("block: fields must ascend and not repeat")
     if any(field.kind > BYTES or not field.width or (field.kind < BYTES and field.width > 8) for field in fields):
         raise BadInputError("block: a field has a kind or width that no writer makes")
-    return Layout(fields), end
+    return Layout(fields)
 
 
 def code_unsigned(values: npt.NDArray[np.generic], null: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.uint64]:

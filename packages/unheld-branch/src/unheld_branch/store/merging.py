@@ -13,11 +13,10 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
-from unheld_branch.keys.folios import FolioSecrets
-from unheld_branch.keys.parties.rows import Rows
+from unheld_branch.keys.parties.rows import LABEL_BYTES, Rows, order, positions
 from unheld_branch.keys.parties.rows import join as join_rows
 from unheld_branch.store import blocks, coding, files, layout
-from unheld_branch.store.blocks import Facts
+from unheld_branch.store.blocks import Facts, SealedBlocks
 from unheld_branch.store.files import ColumnFile
 from unheld_branch.store.layout import Coded
 from unheld_branch.store.sealing import Codes, PartyKeys, Sealer
@@ -25,86 +24,110 @@ from unheld_verify import crypto
 
 PARTIES_A_SLICE = 500_000
 EventColumn = tuple[str, int]
+Labels = npt.NDArray[np.bytes_]
 
 
 @dataclass(frozen=True)
 class _Opened:
-    """The opened blocks of one column: plaintexts and which party of the slice each belongs to."""
+    """The opened blocks of one column: plaintexts, and which of the parties present each belongs to."""
 
     parties: Codes
     plaintexts: list[bytes]
 
 
 def slices(leaves: Iterable[Rows]) -> Iterator[PartyKeys]:
-    """Party keys and labels of whole trees, in slices; a linked row repeats its party and is left out."""
+    """Party keys and labels of whole trees, in slices.
+
+    A linked row repeats its party, in this slice or in an earlier one, and is left out: no record is merged twice.
+    """
     waiting: list[Rows] = []
-    count = 0
+    seen = order(np.zeros((0, LABEL_BYTES), np.uint8))
     for rows in leaves:
         waiting.append(rows)
-        count += len(rows)
-        if count >= PARTIES_A_SLICE:
-            yield _party_keys(waiting)
-            waiting, count = [], 0
+        if sum(map(len, waiting)) >= PARTIES_A_SLICE:
+            seen, parties = _party_keys(waiting, seen)
+            yield parties
+            waiting = []
     if waiting:
-        yield _party_keys(waiting)
+        yield _party_keys(waiting, seen)[1]
 
 
-def _party_keys(parts: list[Rows]) -> PartyKeys:
+def _party_keys(parts: list[Rows], seen: Labels) -> tuple[Labels, PartyKeys]:
+    """(labels of all linked parties so far, the parties that are new)."""
     rows = join_rows(parts)
-    _, first = np.unique(rows.labels.view("V16").reshape(-1), return_index=True)
-    return PartyKeys(rows.keys[first], rows.labels[first])
+    labels, first = np.unique(order(rows.labels), return_index=True)
+    fresh = first[positions(seen, labels) < 0]
+    linked = positions(np.sort(order(rows.links()[0])), order(rows.tags)) >= 0
+    return np.union1d(seen, order(rows.labels[linked])), PartyKeys(rows.keys[fresh], rows.labels[fresh])
 
 
 def merge(sealer: Sealer, opened: Sequence[ColumnFile], parties: PartyKeys) -> list[ColumnFile]:
     """The closed column files of one slice of parties. `opened` are the column files of the day's batches."""
-    batch_id = crypto.random_bytes(16)
+    batch_id, finder = crypto.random_bytes(16), _Finder.of(sealer, parties)
     ordered = sorted(opened, key=lambda file: (file.column.cls, file.column.event_day))
     made = []
-    for (cls, event_day), group in groupby(ordered, key=lambda file: (file.column.cls, file.column.event_day)):
-        if sealer.is_open(cls, event_day):
-            made += _merge_column(sealer, list(group), parties, (cls, event_day), batch_id)
+    for column, group in groupby(ordered, key=lambda file: (file.column.cls, file.column.event_day)):
+        if sealer.is_open(*column):
+            made += _merge_column(sealer, list(group), finder, column, batch_id)
     return made
 
 
+@dataclass(frozen=True)
+class _Finder:
+    """Finds which party of a slice a block belongs to, by its handle."""
+
+    parties: PartyKeys
+    handles: npt.NDArray[np.uint64]
+    order: Codes
+
+    @classmethod
+    def of(cls, sealer: Sealer, parties: PartyKeys) -> _Finder:
+        handles = sealer.handles(parties).view(">u8").astype(np.uint64)
+        order = np.argsort(handles, kind="stable")
+        return cls(parties, handles[order], order)
+
+    def find(self, wanted: npt.NDArray[np.void]) -> tuple[Codes, Codes]:
+        """(numbers of the blocks that belong to the slice, the party of each)."""
+        asked = wanted.view(">u8").astype(np.uint64)
+        at = np.searchsorted(self.handles, asked).clip(max=max(0, len(self.handles) - 1))
+        mine = np.flatnonzero(self.handles[at] == asked) if len(self.handles) else np.zeros(0, np.int64)
+        return mine, self.order[at[mine]]
+
+
 def _merge_column(
-    sealer: Sealer, opened: Sequence[ColumnFile], parties: PartyKeys, column: EventColumn, batch_id: bytes
+    sealer: Sealer, opened: Sequence[ColumnFile], finder: _Finder, column: EventColumn, batch_id: bytes
 ) -> list[ColumnFile]:
-    secrets = sealer.secrets(parties, *column)
-    found = _open_all(sealer, opened, secrets)
-    if not found.plaintexts:
+    read = [_read(sealer, file) for file in opened]
+    found = [finder.find(held.handles) for held in read]
+    present = np.unique(np.concatenate([parties for _, parties in found]))
+    if not len(present):
         return []
+    secrets = sealer.secrets(finder.parties.at(present), *column)
+    owners: list[Codes] = []
+    plaintexts: list[bytes] = []
+    for file, held, (numbers, parties) in zip(opened, read, found, strict=True):
+        place = sealer.place(*column, file.batch_id)
+        owners.append(np.searchsorted(present, parties))
+        for number, owner in zip(numbers.tolist(), owners[-1].tolist(), strict=True):
+            key, block_id = secrets.block_key(owner), held.ids[number].tobytes()
+            plaintexts.append(blocks.open_block(place, key, block_id, held.blocks[number]))
+    merged = _merged_facts if column[0] == "identity" else _merged_rows
+    folio, merged_plaintexts = merged(_Opened(np.concatenate(owners), plaintexts))
     place = sealer.place(*column, batch_id)
-    present, plaintexts = _merged_facts(found) if column[0] == "identity" else _merged_rows(found)
-    sealed = blocks.seal(place, secrets.at(present), iter(plaintexts))
+    sealed = blocks.seal(place, secrets.at(folio), merged_plaintexts)
     return [files.write(sealer.folder, place, files.with_dummies(sealed), None)]
 
 
-def _open_all(sealer: Sealer, opened: Sequence[ColumnFile], secrets: FolioSecrets) -> _Opened:
-    """Every block of these files that a party of the slice can open, batch after batch."""
-    handles = secrets.handles().view(">u8")
-    by_handle = np.argsort(handles, kind="stable")
-    owners: list[Codes] = [np.zeros(0, np.int64)]
-    plaintexts: list[bytes] = []
-    for file in opened:
-        place = sealer.place(file.column.cls, file.column.event_day, file.batch_id)
-        held = files.read_open(sealer.folder, place, file, sealer.open_day.directory_key)
-        wanted = held.handles.view(">u8")
-        at = np.searchsorted(handles[by_handle], wanted).clip(max=len(handles) - 1)
-        party = by_handle[at]
-        mine = np.flatnonzero(handles[party] == wanted)
-        owners.append(party[mine])
-        for number in mine.tolist():
-            key, block_id = secrets.block_key(int(party[number])), held.ids[number].tobytes()
-            plaintexts.append(blocks.open_block(place, key, block_id, held.blocks[number]))
-    return _Opened(np.concatenate(owners), plaintexts)
+def _read(sealer: Sealer, file: ColumnFile) -> SealedBlocks:
+    place = sealer.place(file.column.cls, file.column.event_day, file.batch_id)
+    return files.read_open(sealer.folder, place, file, sealer.open_day.directory_key)
 
 
 def _merged_rows(found: _Opened) -> tuple[Codes, Iterator[bytes]]:
     """(parties, one plaintext each): rows by time, then in the order in which they came."""
     parts: list[Coded] = []
     owners: list[Codes] = []
-    for head, group in groupby(range(len(found.plaintexts)), key=lambda i: _head(found.plaintexts[i])):
-        del head
+    for _, group in groupby(range(len(found.plaintexts)), key=lambda i: _head(found.plaintexts[i])):
         numbers = list(group)
         read = [blocks.read_rows(found.plaintexts[number]) for number in numbers]
         parts.append(layout.from_rows(np.concatenate([rows for _, rows in read]), read[0][0]))

@@ -14,7 +14,7 @@ import pyarrow as pa
 from unheld_branch.keys import folios
 from unheld_branch.keys.folios import FolioSecrets
 from unheld_branch.store import blocks, coding, files, layout
-from unheld_branch.store.blocks import Facts, Place
+from unheld_branch.store.blocks import Facts, Place, SealedBlocks
 from unheld_branch.store.files import ColumnFile
 from unheld_branch.store.layout import Coded
 from unheld_branch.store.openday import OpenDay
@@ -79,6 +79,10 @@ class Sealer:
         function = keys.evaluate(cls, event_day, parties.labels.tobytes())
         return folios.derive(parties.keys.tobytes(), function, keys.set, Column(cls, event_day, keys.day))
 
+    def handles(self, parties: PartyKeys) -> npt.NDArray[np.void]:
+        """What groups the blocks of each party on this day."""
+        return folios.handles(parties.keys.tobytes(), self.store_id, self.open_day.day)
+
     def is_open(self, cls: str, event_day: int) -> bool:
         """Whether this day may still seal facts of this class and event day."""
         return (cls, event_day) in self.open_day.keys.keys
@@ -94,11 +98,13 @@ class Sealer:
         widest = [task for task in tasks if len(task.parties) == most]
         missing = max(0, files.LEAST_BLOCKS_A_BATCH - total + files.rounded(most) * len(widest))
         least = -(-missing // len(widest)) if widest else 0
+        handles = self.handles(events.owners)
         facts = {cls: _take(coding.coded_facts(events.table, cls), order) for cls in coding.classes_of(events.table)}
-        written = [
-            self._write(events, order, task, facts[task.cls], batch_id, least if task in widest else 0)
-            for task in tasks
-        ]
+        written = []
+        for task in tasks:
+            sealed = self._sealed(events, order[task.rows], task, facts[task.cls], batch_id, handles)
+            padding = least if task in widest else 0
+            written.append(self._write(sealed, task.cls, task.event_day, batch_id, padding))
         return batch_id, written, counts
 
     def _tasks(self, events: Events, order: Codes, counts: Counter[str]) -> Iterator[_Task]:
@@ -113,20 +119,22 @@ class Sealer:
                 else:
                     counts[f"{cls}: lapsed or erased, not stored"] += end - start
 
-    def _write(
-        self, events: Events, order: Codes, task: _Task, facts: Coded, batch_id: bytes, least: int
-    ) -> ColumnFile:
-        rows = order[task.rows]
+    def _sealed(
+        self, events: Events, rows: Codes, task: _Task, facts: Coded, batch_id: bytes, handles: npt.NDArray[np.void]
+    ) -> SealedBlocks:
         coded = {number: column[task.rows] for number, column in facts.items()}
         coded[coding.TIME] = layout.code_unsigned(events.when[rows] % _SECONDS, None)
         if task.cls == "contact" and (events.counterpart >= 0).any():
             coded[coding.COUNTERPART] = self._aliases(events, events.counterpart[rows], task.event_day)
         shape = layout.fit(coded, coding.KINDS)
-        place = self.place(task.cls, task.event_day, batch_id)
         secrets = self.secrets(events.owners.at(task.parties), task.cls, task.event_day)
         plaintexts = blocks.rows_plaintexts(layout.to_rows(coded, shape), shape, task.bounds)
-        sealed = files.with_dummies(blocks.seal(place, secrets, plaintexts), least=least)
-        return files.write(self.folder, place, sealed, self.open_day.directory_key)
+        place = self.place(task.cls, task.event_day, batch_id)
+        return blocks.seal(place, secrets, plaintexts, handles[task.parties])
+
+    def _write(self, sealed: SealedBlocks, cls: str, event_day: int, batch_id: bytes, least: int) -> ColumnFile:
+        place, padded = self.place(cls, event_day, batch_id), files.with_dummies(sealed, least=least)
+        return files.write(self.folder, place, padded, self.open_day.directory_key)
 
     def _aliases(self, events: Events, named: Codes, event_day: int) -> npt.NDArray[np.bytes_]:
         """How this column names the counterparts: 8 bytes each, zeros where there is none."""
@@ -143,9 +151,8 @@ class Sealer:
         batch_id, month = crypto.random_bytes(16), columns.month_start(self.open_day.day)
         place = self.place("identity", month, batch_id)
         secrets = self.secrets(parties, "identity", month)
-        sealed = blocks.seal(place, secrets, (blocks.facts_plaintext(fact) for fact in facts))
-        padded = files.with_dummies(sealed, least=files.LEAST_BLOCKS_A_BATCH)
-        return batch_id, [files.write(self.folder, place, padded, self.open_day.directory_key)]
+        sealed = blocks.seal(place, secrets, (blocks.facts_plaintext(fact) for fact in facts), self.handles(parties))
+        return batch_id, [self._write(sealed, "identity", month, batch_id, files.LEAST_BLOCKS_A_BATCH)]
 
 
 def _order(events: Events) -> Codes:
