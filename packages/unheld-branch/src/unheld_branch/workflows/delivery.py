@@ -19,7 +19,7 @@ from unheld_branch.store import files
 from unheld_branch.store.files import ColumnFile
 from unheld_branch.store.sealing import Sealer
 from unheld_branch.store.store import Store
-from unheld_branch.workflows import quarantine, routing
+from unheld_branch.workflows import quarantine, routing, sinks
 from unheld_branch.workflows.sinks import Charges
 from unheld_slots import durable
 from unheld_verify import columns, crypto
@@ -108,9 +108,10 @@ class Draft:
         }
         rows = root or crypto.random_bytes(32).hex()
         said = store.opening("batch", sealing_day=day, records_at_most=at_most(self.records), rows=rows)
+        self.charges.ready(batch)
         self.committing = True
         store.commit(entry, say=[said], parties=self.parties)
-        self.charges.leave(batch)
+        self.charges.leave()
         return Delivery(batch, tuple(self.names), self.records, dict(self.counts), len(self.bad))
 
     def _commitments(self) -> str:
@@ -136,6 +137,7 @@ class Draft:
 @contextmanager
 def drafted(store: Store, sealer: Sealer, *, replaces: str = "", unparks: str = "") -> Iterator[Draft]:
     """A draft that leaves nothing behind when its block raises."""
+    sinks.settle(store.folder, {batch.hex() for batch in store.catalog.batches})
     draft = Draft(store, sealer, store.parties(), Charges(store.folder), replaces, unparks)
     try:
         yield draft

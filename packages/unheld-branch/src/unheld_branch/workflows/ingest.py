@@ -8,7 +8,7 @@ unreadable here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -21,7 +21,7 @@ from unheld_branch.records.mapping import Mapping
 from unheld_branch.records.reader import CHUNK_ROWS, Reader, read_records
 from unheld_branch.store.sealing import Sealer
 from unheld_branch.store.store import Store
-from unheld_branch.workflows import registry, sinks
+from unheld_branch.workflows import registry, routing, sinks
 from unheld_branch.workflows.delivery import Delivery, Draft, drafted
 from unheld_verify import crypto
 from unheld_verify.errors import BadInputError, SealedError, StateError
@@ -104,7 +104,7 @@ class _Ingest:
     def take_file(self, source: Source) -> None:
         """Hold a small file until there are enough for a delivery; deliver a large one as it is read."""
         reader = reader_of(self.store, source, self.mapping, self.options)
-        chunks = iter(reader)
+        chunks = self._admitted(reader, source.name)
         first, second = next(chunks, None), next(chunks, None)
         if first is None:
             raise BadInputError(f"{source.name}: it has no rows; is it the right file?")
@@ -113,6 +113,21 @@ class _Ingest:
         else:
             self.flush()
             self._deliver(chain([first, second], chunks), reader)
+
+    def _admitted(self, reader: Reader, name: str) -> Iterator[Chunk]:
+        """A file's chunks, as long as the open day can take nearly all of its records: quarantine soon lapses."""
+        read = astray = 0
+        for chunk in reader:
+            read += chunk.read
+            if self.mapping.kind == "records":
+                astray += routing.astray(chunk.table, self.store.policy, self.sealer.open_day.day)
+            if astray > self.mapping.max_bad * read:
+                raise BadInputError(
+                    f"{name}: {astray:,} of {read:,} records happened after the open day, or more than "
+                    f"{self.store.policy.late_days} days before it: the file is refused, nothing of it is kept\n  mend: "
+                    "correct clock or time zone, or take records that are too old out of the file"
+                )
+            yield chunk
 
     def _hold(self, chunk: Chunk, said: SourceReport) -> None:
         held = {file.sha256 for _, other in self.small for file in other.files}

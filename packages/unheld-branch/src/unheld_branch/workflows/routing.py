@@ -12,6 +12,8 @@ import pyarrow as pa
 from unheld_branch.keys.parties.newcomers import Made, Newcomers
 from unheld_branch.keys.parties.parties import Parties
 from unheld_branch.records.chunks import BadRow
+from unheld_branch.store.coding import RECORD_CLASSES
+from unheld_branch.store.policy import Policy
 from unheld_branch.store.sealing import Codes, Events, PartyKeys, Sealer
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
@@ -52,15 +54,24 @@ def month_tree(day: int) -> int:
 
 def route(table: pa.Table, store: Store, sealer: Sealer) -> Routed:
     """Split records by event day: sealable, quarantine (future, too late), or older than every lifetime (counted)."""
-    days = table["datetime"].to_numpy() // _SECONDS
-    today, longest = sealer.open_day.day, max(store.policy.lifetimes[cls] for cls in ("charge", "contact", "place"))
-    future = days > today
-    old = days + longest <= today
-    late = (days < today - store.policy.late_days) & ~old
+    future, late, old = _off_window(table, store.policy, sealer.open_day.day)
     counts = {_OLD: int(old.sum())} if old.any() else {}
     bad = [*_aside(table, future, _FUTURE), *_aside(table, late, _LATE)]
     keep = ~(future | old | late)
     return Routed(table if keep.all() else table.filter(pa.array(keep)), bad, counts)
+
+
+def astray(table: pa.Table, policy: Policy, today: int) -> int:
+    """How many records happened after `today`, or before the late window and would not have lapsed."""
+    future, late, _ = _off_window(table, policy, today)
+    return int((future | late).sum())
+
+
+def _off_window(table: pa.Table, policy: Policy, today: int) -> tuple[Mask, Mask, Mask]:
+    """Which records are of the future, came too late, or are older than every lifetime."""
+    days = table["datetime"].to_numpy() // _SECONDS
+    old = days + max(policy.lifetime(cls) for cls in RECORD_CLASSES) <= today
+    return days > today, (days < today - policy.late_days) & ~old, old
 
 
 def _aside(table: pa.Table, mask: Mask, reason: str) -> list[BadRow]:

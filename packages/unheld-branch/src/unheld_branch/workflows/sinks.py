@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from unheld_verify import columns, crypto
 from unheld_verify.errors import BadInputError
 
 SETTINGS = "unheld.toml"
+_STAGED, _READY = ".part", ".ready"
 _CHARGE = (
     "owner",
     "datetime",
@@ -89,20 +91,38 @@ class Charges:
         lines = lines.set_column(0, "owner", lines["owner"].cast(pa.string()))
         if self._writer is None:
             durable.make_folders(self._sink)
-            self._staged = self._sink / f".{crypto.random_bytes(8).hex()}.part"
+            self._staged = self._sink / f".{crypto.random_bytes(8).hex()}{_STAGED}"
             self._writer = csv.CSVWriter(str(self._staged), lines.schema)
         self._writer.write_table(lines)
 
-    def leave(self, batch: str) -> None:
-        """Hand the lines over: the file gets its name."""
-        if self._writer is not None and self._staged is not None and self._sink is not None:
+    def ready(self, batch: str) -> None:
+        """Make the lines durable under a hidden name, before the commit that they belong to."""
+        if self._writer is not None and self._staged is not None:
             self._writer.close()
-            durable.publish(self._staged, self._sink / f"{batch}.csv")
-            self._writer = None
+            self._staged, staged = self._staged.with_name(f".{batch}{_READY}"), self._staged
+            durable.publish(staged, self._staged)
+
+    def leave(self) -> None:
+        """Hand the lines over: the file gets its name. What a crash leaves before this, `settle` ends."""
+        if self._staged is not None:
+            _hand_over(self._staged)
 
     def discard(self) -> None:
         """Remove what was staged."""
         if self._writer is not None and self._staged is not None:
             self._writer.close()
             self._staged.unlink(missing_ok=True)
-            self._writer = None
+
+
+def settle(folder: Path, batches: Collection[str]) -> None:
+    """End what a crash cut short: lines of a batch that stands are handed over, all others are removed."""
+    sink = read(folder).charge
+    for path in sorted(sink.glob(".*")) if sink is not None and sink.is_dir() else ():
+        if path.suffix == _READY and path.stem.removeprefix(".") in batches:
+            _hand_over(path)
+        elif path.suffix in {_READY, _STAGED}:
+            durable.remove_file(path)
+
+
+def _hand_over(ready: Path) -> None:
+    durable.publish(ready, ready.with_name(ready.stem.removeprefix(".") + ".csv"))
