@@ -124,8 +124,8 @@ class _Ingest:
             if astray > self.mapping.max_bad * read:
                 raise BadInputError(
                     f"{name}: {astray:,} of {read:,} records happened after the open day, or more than "
-                    f"{self.store.policy.late_days} days before it: the file is refused, nothing of it is kept\n  mend: "
-                    "correct clock or time zone, or take records that are too old out of the file"
+                    f"{self.store.policy.late_days} days before it: the file is refused, nothing of it is kept\n  "
+                    "mend: correct clock or time zone, or take records that are too old out of the file"
                 )
             yield chunk
 
