@@ -65,5 +65,5 @@ def _read(path: Path) -> list[Place]:
     try:
         listed: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["places"]
         return [Place(**place) for place in listed]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInputError(f"{path}: {error}; mend it or put back the last good copy") from None
+    except (ValueError, KeyError, TypeError):
+        raise BadInputError(f"{path}: is no inventory; mend it or put back the last good copy") from None

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Run `unheld`."""
-    from unheld.cli import erase_commands, proof_commands, record_commands, store_commands  # noqa: F401, PLC0415
-    from unheld.cli.app import app  # noqa: PLC0415
+    try:
+        from unheld.cli import erase_commands, proof_commands, record_commands, store_commands  # noqa: F401, PLC0415
+        from unheld.cli.app import call  # noqa: PLC0415
 
-    app()
+        code = call(sys.argv[1:])
+    except KeyboardInterrupt:  # while the parts were loaded: nothing had begun
+        code = 130
+    raise SystemExit(code)

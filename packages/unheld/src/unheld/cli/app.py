@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
+from unheld.cli import output
 from unheld.cli.output import settings
 from unheld_branch.kernel import process
+from unheld_verify.errors import UsageError
+
+_GLOBAL = re.compile(r"option: (--store|--log-json|--no-input|--quiet|-q)\b")
+_DIGITS = re.compile(r"\d(?:[ ./-]?\d){6,}")
 
 app = typer.Typer(
-    name="unheld",
+    name=output.PROGRAM,
     help="Holds a phone network's registry and call records so that they can be forgotten, with proof. "
     "It protects people from being searched for; it has no search.",
     no_args_is_help=True,
@@ -40,3 +50,31 @@ def root(
     process.harden(lock_memory=os.environ.get("UNHELD_LOCK_MEMORY") == "1")
     settings.store, settings.as_json, settings.log_json = store, as_json, log_json
     settings.no_input, settings.quiet = no_input, quiet
+
+
+def call(words: Sequence[str]) -> int:
+    """Run one command and give its exit code. Words that make no command end like every other error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
+    output.settings.as_json = output.settings.log_json = False
+    try:
+        return int(app(list(words), prog_name=output.PROGRAM, standalone_mode=False) or 0)
+    except TyperException as error:
+        return _off(words, error)
+
+
+def _off(words: Sequence[str], error: TyperException) -> int:
+    """Words that make no command: the help for a bare noun, else one error; digits of an argument are not repeated."""
+    text, context = error.format_message(), getattr(error, "ctx", None)
+    if text.startswith("Usage:"):
+        print(text, file=sys.stderr)
+        return error.exit_code
+    said = _DIGITS.sub("…", text)
+    if said != text:
+        said += " Numbers and codes are never arguments, a shell remembers those: give a file, or type it when asked."
+    settings.log_json = bool({"--json", "--log-json"} & set(words))
+    path = output.PROGRAM if context is None else context.command_path
+    if _GLOBAL.search(text):
+        said += " Global options stand before the command"
+    output.fail(path.removeprefix(output.PROGRAM).strip(), UsageError(f"{said.rstrip('.')}; see {path} --help"))
+    return error.exit_code

@@ -11,12 +11,13 @@ import typer
 from unheld.assembly import Deployment
 from unheld.cli import numbers
 from unheld.cli.app import group
-from unheld.cli.output import Answer, Surface, command, settings
+from unheld.cli.output import Answer, Surface, command, counted, settings
 from unheld.cli.store_commands import deployment
 from unheld.inventory import Inventory
 from unheld.plans import planning
 from unheld.plans.planning import Planned
 from unheld_branch.store import plan as plans
+from unheld_branch.store.plan import Plan
 from unheld_branch.store.store import Store
 from unheld_branch.workflows import apply as applying
 from unheld_branch.workflows.apply import Applied
@@ -39,15 +40,19 @@ def plan(
     """Make and sign a plan. It shows counts and a digest, and changes nothing."""
     if sum(map(bool, (party, file, day, everything))) != 1:
         raise UsageError("say what to forget with exactly one of --party, --file, --day, --everything")
-    if out.exists():
-        raise UsageError(f"{out} is there already; name another file")
+    if cls and not day:
+        raise UsageError("--class belongs to --day: a plan forgets a class of one day")
+    box = out.with_name(f"{out.stem}.box")
+    if out.exists() or box.exists() or box == out:
+        raise UsageError(f"{out} or {box} is there already; name another file")
+    if not out.parent.is_dir():
+        raise UsageError(f"{out.parent}: there is no such folder for the plan")
     where = deployment()
     with where.opened() as store:
         made = _planned(store, where, party, file, day, cls, everything)
     durable.write_file(out, made.plan.encode())
-    said = [f"this plan would forget: {made.plan.act} {day}{' ' + cls if cls else ''}", *_counts(made)]
+    said = [f"this plan would forget: {_words(made.plan)}", *_counts(made)]
     if made.box:
-        box = out.with_suffix(".box")
         durable.write_file(box, made.box)
         said.append(f"  receipt box {box}; its claim code, shown once and kept nowhere: {made.claim_code}")
     said.append(f"  plan {out}, digest {made.plan.digest}")
@@ -81,7 +86,7 @@ def apply(
     if not plan_file.is_file():
         raise BadInputError(f"{plan_file}: there is no such plan; unheld erase plan makes one")
     found = plans.decode(plan_file.read_bytes())
-    typed = confirm or settings.ask(f"this would forget ({found.act}); type the first 8 digits of the digest")
+    typed = confirm or settings.ask(f"this would forget: {_words(found)}; type the first 8 digits of the digest")
     where = deployment()
     with where.opened(write=True) as store:
         done = applying.apply(store, where.open_custodians(), found, typed.strip())
@@ -91,9 +96,17 @@ def apply(
     return Answer(_said(done, slot, copies, inventory), document | {"inventory": inventory})
 
 
+def _words(plan: Plan) -> str:
+    """What a plan names: an act, a day, a class; never anybody."""
+    day = f" {columns.day_text(plan.event_day)}" if plan.event_day >= 0 else ""
+    return f"{plan.act}{day}{' ' + plan.cls if plan.cls else ''}"
+
+
 def _said(done: Applied, slot: str, copies: int, inventory: str) -> list[str]:
-    what = f"{done.rows:,} rows" if done.act in {"party", "parties", "everything"} else f"{done.columns} columns"
-    by = f" at {done.custodians} custodians and the branch" if done.custodians else f" in {copies} copies of the tree"
+    rows = done.act in {"party", "parties", "everything"}
+    what = counted(done.rows, "row") if rows else counted(done.columns, "column")
+    by = f" at {counted(done.custodians, 'custodian')} and the branch" if done.custodians else ""
+    by += f" in {counted(copies, 'copy', 'copies')} of the tree" if rows else ""
     return [
         f"key overwritten: {what}{by}, {done.milliseconds:.1f} ms",
         f"  erasable slot: {slot}",

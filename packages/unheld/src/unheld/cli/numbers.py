@@ -10,7 +10,7 @@ import pyarrow as pa
 from unheld.cli.output import settings
 from unheld_branch.records import identities
 from unheld_branch.records.identities import NumberRule
-from unheld_verify.errors import BadInputError
+from unheld_verify.errors import BadInputError, UnheldError
 
 
 def ask_one(home: str) -> str:
@@ -20,13 +20,21 @@ def ask_one(home: str) -> str:
 
 def read_file(path: str, home: str) -> list[str]:
     """One identity a line from a file, or from standard input (`-`)."""
-    if path != "-" and not Path(path).is_file():
-        raise BadInputError(f"{path}: there is no such file")
-    text = sys.stdin.read() if path == "-" else Path(path).read_text("utf-8")
+    text = sys.stdin.read() if path == "-" else read_text(Path(path))
     listed = [line.strip() for line in text.splitlines() if line.strip()]
     if not listed:
         raise BadInputError(f"{path}: it names nobody; write one number a line")
     return normal(listed, home, path)
+
+
+def read_text(path: Path, kind: type[UnheldError] = BadInputError) -> str:
+    """The text of a small file. Raises `kind` naming the file, never its content."""
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise kind(f"{path}: cannot be read ({error.strerror}); mend the path or its rights") from None
+    except UnicodeDecodeError:
+        raise kind(f"{path}: is no text (UTF-8); is it the right file?") from None
 
 
 def normal(texts: list[str], home: str, place: str) -> list[str]:

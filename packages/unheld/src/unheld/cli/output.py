@@ -11,7 +11,8 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -19,10 +20,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
-from unheld_verify.errors import NotAllowedError, UnheldError, UsageError
+from unheld_verify.errors import BadInputError, InternalError, NotAllowedError, UnheldError, UsageError
 
 SCHEMA_VERSION = 1
+PROGRAM = "unheld"
 
 
 class Surface(Enum):
@@ -34,11 +37,12 @@ class Surface(Enum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command has to say: lines for people, a document for programs, an exit code."""
+    """What a command has to say: lines for people, a document for programs, an exit code and why it is not 0."""
 
     lines: list[str]
     document: dict[str, Any] = field(default_factory=dict)
     exit_code: int = 0
+    problems: Sequence[str] = ()
 
 
 @dataclass
@@ -61,7 +65,10 @@ class Settings:
         """Ask the person at the terminal. Raises NotAllowedError where nobody may be asked."""
         if self.no_input or not sys.stdin.isatty():
             raise NotAllowedError(f"{question}: nobody to ask (--no-input, or no terminal); see --help for the option")
-        return str(typer.prompt(question, hide_input=hidden, err=True))
+        try:
+            return str(typer.prompt(question, hide_input=hidden, err=True))
+        except typer.Abort:
+            raise KeyboardInterrupt from None
 
 
 settings = Settings()
@@ -75,7 +82,7 @@ def command(group: typer.Typer, name: str, surface: Surface) -> Callable[[Comman
     """Register a function as a command: adds --json, prints its answer, turns errors into exit codes."""
 
     def register(function: Command) -> Command:
-        key = f"{group.info.name} {name}" if isinstance(group.info.name, str) else name
+        key = name if group.info.name == PROGRAM else f"{group.info.name} {name}"
         SURFACES[key] = surface
 
         @functools.wraps(function)
@@ -96,37 +103,71 @@ def command(group: typer.Typer, name: str, surface: Surface) -> Callable[[Comman
 def _answer(key: str, call: Callable[[], Answer]) -> int:
     try:
         answer = call()
-    except UnheldError as error:
-        _fail(key, error)
-        return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted: what was committed stays, the rest was not started", file=sys.stderr)
-        return 130
+        fail(key, _InterruptedError("interrupted: what was committed stays, the rest was not started"))
+        return _InterruptedError.exit_code
+    except Exception as error:  # the door: whatever it is ends in one line and an exit code
+        known = _known(error)
+        fail(key, known)
+        return known.exit_code
+    try:
+        _tell(key, answer)
+    except BrokenPipeError:  # the reader went away; what was done is done
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return answer.exit_code
+
+
+class _InterruptedError(UnheldError):
+    """Somebody pressed Ctrl-C."""
+
+    exit_code = 130
+
+
+def _tell(key: str, answer: Answer) -> None:
     if settings.as_json:
         document = {"schema_version": SCHEMA_VERSION, "command": key, "exit_code": answer.exit_code, **answer.document}
         print(json.dumps(document, indent=None, sort_keys=True))
     elif not settings.quiet:
         for line in answer.lines:
             print(line)
-    return answer.exit_code
+    sys.stdout.flush()
+    if answer.exit_code:
+        _explain(key, answer.exit_code, answer.problems)
 
 
-def _fail(key: str, error: UnheldError) -> None:
-    kind = type(error).__name__.removesuffix("Error")
+def _known(error: Exception) -> UnheldError:
+    """An error of ours for any error. A library's own message may repeat a value of a file, so it is not shown."""
+    if isinstance(error, UnheldError):
+        return error
+    if isinstance(error, OSError) and error.strerror:
+        return BadInputError(f"{error.filename or 'a file'}: {error.strerror}; mend the path, its rights or the disk")
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(frame.filename).name} line {frame.lineno}"
+    return InternalError(f"a mistake of unheld's own: {type(error).__name__} in {place}; please report this line")
+
+
+def fail(key: str, error: UnheldError) -> None:
+    """Say on stderr what went wrong."""
+    _explain(key, error.exit_code, [str(error)], type(error).__name__.strip("_").removesuffix("Error"))
+
+
+def _explain(key: str, code: int, problems: Sequence[str], kind: str = "Answer") -> None:
+    """One line a problem for people, or one JSON line."""
     if settings.as_json or settings.log_json:
         line = {
             "message_type": "exit_error",
             "command": key,
-            "code": error.exit_code,
+            "code": code,
             "kind": kind,
-            "message": str(error),
+            "message": "; ".join(problems),
         }
         print(json.dumps({"schema_version": SCHEMA_VERSION, **line}, sort_keys=True), file=sys.stderr)
-    else:
-        Console(stderr=True, highlight=False, soft_wrap=True, no_color="NO_COLOR" in os.environ).print(
-            f"[bold red]unheld:[/] {_escaped(str(error))}"
-        )
+        return
+    console = Console(stderr=True, highlight=False, soft_wrap=True, no_color="NO_COLOR" in os.environ)
+    for text in problems:
+        console.print(f"[bold red]unheld:[/] {escape(text)}")
 
 
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")
+def counted(count: int, word: str, many: str = "") -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"{count:,} {word if count == 1 else many or word + 's'}"

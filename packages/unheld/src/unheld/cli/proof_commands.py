@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from unheld.cli import numbers
 from unheld.cli.app import group
-from unheld.cli.output import Answer, Surface, command, settings
+from unheld.cli.output import Answer, Surface, command, counted, settings
 from unheld.cli.store_commands import deployment
 from unheld.inventory import Inventory
 from unheld.workflows import running
@@ -28,10 +29,7 @@ Place = Annotated[str, typer.Option("--log", help="Folder or URL of the log; def
 
 def _key(given: str) -> Key:
     if given.startswith("@"):
-        path = Path(given[1:])
-        if not path.is_file():
-            raise CannotVerifyError(f"{path}: the log key cannot be read")
-        given = path.read_text("utf-8").strip()
+        given = numbers.read_text(Path(given[1:]), CannotVerifyError).strip()
     if given:
         return note.parse_key(given)
     if settings.store is None:
@@ -52,7 +50,7 @@ def head(place: Place = "", log_key: LogKey = "") -> Answer:
     """The newest signed checkpoint."""
     found = checkpoint.verify(_log(place).checkpoint(), _key(log_key))
     document = {"origin": found.origin, "size": found.size, "root": found.root.hex()}
-    return Answer([f"{found.origin}: {found.size} entries, root {found.root.hex()}"], document)
+    return Answer([f"{found.origin}: {counted(found.size, 'entry', 'entries')}, root {found.root.hex()}"], document)
 
 
 @command(log, "publish", Surface.FIGURES)
@@ -61,7 +59,7 @@ def publish() -> Answer:
     where = deployment()
     with where.opened(write=True) as store:
         count = running.publish(where, store)
-    return Answer([f"{count} entries published, dummies included"], {"published": count})
+    return Answer([f"{counted(count, 'log entry', 'log entries')} published, dummies included"], {"published": count})
 
 
 @command(log, "verify", Surface.FIGURES)
@@ -142,4 +140,4 @@ def _claim(given: str) -> str:
         return settings.ask("claim code", hidden=True)
     if not given.startswith("@"):
         raise UsageError("a claim code is never an argument: give @FILE, or type it when asked")
-    return Path(given[1:]).read_text("utf-8").strip()
+    return numbers.read_text(Path(given[1:])).strip()

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from unheld.assembly import Deployment
 from unheld.cli import numbers
 from unheld.cli.app import app, group
-from unheld.cli.output import Answer, Surface, command
+from unheld.cli.output import Answer, Surface, command, counted, settings
 from unheld.cli.progress import shown
 from unheld.cli.store_commands import deployment
 from unheld.workflows import running
@@ -23,7 +24,7 @@ from unheld_branch.workflows import park as parks
 from unheld_branch.workflows.ingest import IngestReport, Options, Refusal
 from unheld_branch.workflows.ingest import ingest as take_in
 from unheld_verify import columns
-from unheld_verify.errors import UsageError
+from unheld_verify.errors import BadInputError, UsageError
 
 day = group("day", "Open and close the branch's day.")
 park = group("park", "Write without custodians; nobody here can read it.")
@@ -66,16 +67,22 @@ def ingest_files(
 ) -> Answer:
     """Seal files into the open day. A refused file leaves the store as it was; exit 3 if only some were taken."""
     rules, where = mapping_of(mapping), deployment()
+    whose = _whose(where, owner)
     with shown("ingest") as progress, where.opened(write=True) as store:
-        whose = numbers.ask_one(store.policy.home) if owner else None
         report = take_in(store, sources, rules, Options(whose, replaces, progress=progress))
     return _told(report)
 
 
+def _whose(where: Deployment, ask: bool) -> str | None:
+    """Whose records they are, asked before anything is locked or shown."""
+    home = where.policy().home
+    return numbers.ask_one(home) if ask else None
+
+
 def _told(report: IngestReport) -> Answer:
     said = [
-        f"batch {item.batch}: {item.records:,} records of {len(item.files)} files sealed"
-        + (f", {item.quarantined} rows in quarantine" if item.quarantined else "")
+        f"batch {item.batch}: {counted(item.records, 'record')} of {counted(len(item.files), 'file')} sealed"
+        + (f", {counted(item.quarantined, 'row')} in quarantine" if item.quarantined else "")
         for item in report.deliveries
     ]
     counts: dict[str, int] = {}
@@ -86,7 +93,6 @@ def _told(report: IngestReport) -> Answer:
     said += [f"  {count:,} rows: {reason}" for reason, count in report.reasons.items()]
     said += [f"  not stored: column {name}, {size:,} bytes" for name, size in report.unstored.items()]
     said += [f"known already, not taken in again: {name}" for name in report.known]
-    said += _refusals(report.refused)
     document: dict[str, Any] = {
         "records": report.records,
         "deliveries": [asdict(item) for item in report.deliveries],
@@ -95,7 +101,8 @@ def _told(report: IngestReport) -> Answer:
         "unstored_bytes": dict(report.unstored),
         "bad_rows": dict(report.reasons),
     }
-    return Answer(said, document, _code(bool(report.refused), bool(report.deliveries or report.known)))
+    code = _code(bool(report.refused), bool(report.deliveries or report.known))
+    return Answer(said, document, code, _refusals(report.refused))
 
 
 def _refusals(refused: list[Refusal]) -> list[str]:
@@ -114,7 +121,8 @@ def open_day() -> Answer:
         opened = days.open_day(store, where.open_custodians())
     again = " again" if opened.again else ""
     text = columns.day_text(opened.day)
-    said = f"{text} is open{again}: {opened.custodians} custodians, {opened.columns} columns"
+    parts = f"{counted(opened.custodians, 'custodian')}, {counted(opened.columns, 'column')}"
+    said = f"{text} is open{again}: {parts}"
     return Answer([said], asdict(opened) | {"day": text})
 
 
@@ -128,11 +136,11 @@ def close_day() -> Answer:
     text = columns.day_text(closed.day)
     said = [
         (
-            f"{text} is closed: {closed.records:,} records of {closed.batches} batches in {closed.files} column files, "
-            f"{closed.size:,} bytes"
+            f"{text} is closed: {counted(closed.records, 'record')} of {counted(closed.batches, 'batch', 'batches')} "
+            f"in {counted(closed.files, 'column file')}, {closed.size:,} bytes"
         ),
         "keys overwritten at the branch; nothing of that day can be read here any more",
-        f"{published} log entries published, dummies included",
+        f"{counted(published, 'log entry', 'log entries')} published, dummies included",
     ]
     return Answer(said, asdict(closed) | {"day": text, "published": published})
 
@@ -141,14 +149,14 @@ def close_day() -> Answer:
 def park_files(sources: Sources, mapping: MappingFile, owner: Owner = False) -> Answer:
     """Park files without custodians: sealed to their weekly keys, unreadable here."""
     rules, where = mapping_of(mapping), deployment()
+    whose = _whose(where, owner)
     with shown("park") as progress, where.opened(write=True) as store:
-        whose = numbers.ask_one(store.policy.home) if owner else None
         report = parks.park(store, sources, rules, Options(whose, progress=progress))
     said = [f"parked batch {batch}" for batch in report.batches]
     said += [f"known already: {name}" for name in report.known] + _refusals(report.refused)
     said.append(f"{report.records:,} records parked; nobody here can read them")
     code = _code(bool(report.refused), bool(report.batches or report.known))
-    return Answer(said, asdict(report), code)
+    return Answer(said, asdict(report), code, _refusals(report.refused))
 
 
 @command(park, "open", Surface.FIGURES)
@@ -157,7 +165,7 @@ def open_parked(batch: Annotated[str, typer.Argument(help="The parked batch.")])
     where = deployment()
     with where.opened(write=True) as store:
         delivery = parks.unpark(store, where.open_custodians(), batch)
-    return Answer([f"batch {delivery.batch}: {delivery.records:,} records sealed"], asdict(delivery))
+    return Answer([f"batch {delivery.batch}: {counted(delivery.records, 'record')} sealed"], asdict(delivery))
 
 
 @command(park, "list", Surface.FIGURES)
@@ -166,7 +174,7 @@ def list_parked() -> Answer:
     with deployment().opened() as store:
         waiting = store.catalog.waiting()
         late = store.policy.late_days
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "batch": item.batch.hex(),
             "reason": item.reason,
@@ -175,7 +183,9 @@ def list_parked() -> Answer:
         }
         for item in waiting
     ]
-    said = [f"{row['batch']}: {row['records']:,} rows ({row['reason']}), lapses {row['lapses']}" for row in rows]
+    said = [
+        f"{row['batch']}: {counted(row['records'], 'row')} ({row['reason']}), lapses {row['lapses']}" for row in rows
+    ]
     return Answer(said or ["nothing is parked"], {"parked": rows})
 
 
@@ -248,6 +258,15 @@ def run(
     """Keep the days by the clock: close, lapse, open, take in. Each step is a process of its own."""
     if (inbox is None) != (mapping is None):
         raise UsageError("--inbox and --mapping belong together")
-    deployment().policy()
-    done = running.run(deployment().root, once=once, every=every, inbox=inbox, mapping=mapping)
-    return Answer([f"{step}: exit {code}" for step, code in done], {"steps": [list(item) for item in done]})
+    if inbox is not None and not inbox.is_dir():
+        raise BadInputError(f"{inbox}: there is no such folder; the inbox is where files are put to be taken in")
+    if mapping is not None:
+        mapping_of(mapping)
+    where = deployment()
+    where.policy()
+    how = running.How(settings.as_json, settings.log_json, settings.quiet)
+    done = running.run(where.root, once=once, every=every, inbox=inbox, mapping=mapping, how=how)
+    failed = [f"{step.words}: exit {step.exit_code}" for step in done if step.exit_code]
+    code = 0 if not failed else 3 if len(failed) < len(done) else 1
+    said = [f"{step.words}: exit {step.exit_code}" for step in done]
+    return Answer(said, {"steps": [asdict(step) for step in done]}, code, failed)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from unheld.assembly import Deployment
+from unheld.assembly import Deployment, clock
 from unheld.cli import numbers
 from unheld.cli.app import app, group
-from unheld.cli.output import Answer, Surface, command, settings
+from unheld.cli.output import Answer, Surface, command, counted, settings
 from unheld.inventory import Inventory, Place
 from unheld.workflows import checking, doctor, founding
 from unheld.workflows import status as statuses
-from unheld_verify.columns import CLASSES
+from unheld_verify import columns
 from unheld_verify.errors import BadInputError
 
 inventory = group("inventory", "Every system known to hold copies of these records.")
@@ -82,8 +81,8 @@ def _lifetimes(given: list[str]) -> dict[str, int]:
     found = {}
     for item in given:
         name, _, days = item.partition("=")
-        if name not in CLASSES or not days.isdecimal():
-            raise BadInputError(f"--lifetime {item}: write CLASS=DAYS with a class of {', '.join(CLASSES)}")
+        if name not in columns.CLASSES or not days.isdecimal():
+            raise BadInputError(f"--lifetime {item}: write CLASS=DAYS with a class of {', '.join(columns.CLASSES)}")
         found[name] = int(days)
     return found
 
@@ -104,25 +103,27 @@ def check(
     code = max((_GRAVITY[finding.kind] for finding in checked.findings), default=0)
     said = [f"{finding.kind}: {finding.place}: {finding.words}" for finding in checked.findings]
     said.append(
-        f"{checked.entries} journal entries, {checked.nodes} nodes, {checked.files} column files "
-        f"({checked.bytes_read:,} bytes read), {checked.copies} copies: "
-        + ("all as the journal says" if not checked.findings else f"{len(checked.findings)} findings")
+        f"{counted(checked.entries, 'journal entry', 'journal entries')}, {counted(checked.nodes, 'node')}, "
+        f"{counted(checked.files, 'column file')} ({checked.bytes_read:,} bytes read), {counted(checked.copies, 'copy', 'copies')}: "
+        + ("all as the journal says" if not checked.findings else "not all as the journal says")
     )
-    return Answer(said, asdict(checked), code)
+    problems = [counted(len(checked.findings), "finding")] if code else []
+    return Answer(said, asdict(checked), code, problems)
 
 
 @command(app, "doctor", Surface.FIGURES)
 def run_doctor() -> Answer:
     """What around the store could undo what it promises. Exit 1: a failure; 2: warnings only."""
     found = doctor.examine(deployment())
-    levels = {finding.level for finding in found}
+    levels = [finding.level for finding in found]
     code = 1 if "failure" in levels else 2 if "warning" in levels else 0
+    problems = [counted(levels.count(level), level) for level in ("failure", "warning") if level in levels]
     said = []
     for finding in found:
         said.append(f"[{finding.level}] {finding.name}: {finding.words}")
         if finding.advice:
             said.append(f"    → {finding.advice}")
-    return Answer(said, {"findings": [asdict(finding) for finding in found]}, code)
+    return Answer(said, {"findings": [asdict(finding) for finding in found]}, code, problems)
 
 
 @command(inventory, "add", Surface.FIGURES)
@@ -137,7 +138,8 @@ def add(
     """Name a system that receives these records."""
     deployment().policy()
     listed = Inventory(deployment().root)
-    listed.add(Place(name, owner, holds, retention, covered, checked or date.today().isoformat()))
+    day = columns.day_number(checked) if checked else clock().now() // 86_400
+    listed.add(Place(name, owner, holds, retention, covered, columns.day_text(day)))
     return Answer([listed.words()], {**listed.figures(), "words": listed.words()})
 
 

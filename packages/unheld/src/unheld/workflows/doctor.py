@@ -41,6 +41,9 @@ def examine(deployment: Deployment) -> list[Finding]:
 
 def _slots(deployment: Deployment) -> Iterator[Finding]:
     for folder in (deployment.slots, deployment.custodian_slots):
+        if not folder.is_dir():
+            yield Finding("slots' place", "failure", f"{folder} is not there", "put the folder back; it holds keys")
+            continue
         yield from _filesystem(folder)
         mode = stat.S_IMODE(folder.stat().st_mode)
         if mode & 0o077:

@@ -9,12 +9,13 @@ from pathlib import Path
 from unheld import assembly
 from unheld.assembly import Deployment
 from unheld.inventory import Inventory
+from unheld_branch.records.identities import NumberRule
 from unheld_branch.records.places import CoarsenRule
 from unheld_branch.store.policy import Policy
 from unheld_branch.workflows import sinks
 from unheld_branch.workflows.sinks import Sinks
 from unheld_verify import columns, crypto, note
-from unheld_verify.errors import StateError
+from unheld_verify.errors import BadInputError, StateError
 
 _SET = 1
 
@@ -38,12 +39,14 @@ class Wishes:
 
 def found(deployment: Deployment, wishes: Wishes) -> Policy:
     """Make a deployment. Raises BadInputError for a policy out of bounds, StateError where something is already."""
-    if deployment.root.exists() and any(deployment.root.iterdir()):
-        raise StateError(f"{deployment.root}: not empty; a store begins in a new folder, nothing was changed")
+    for folder in deployment.folders():
+        if folder.exists() and any(folder.iterdir()):
+            raise StateError(f"{folder}: not empty; a store begins in new folders, nothing was changed")
     store_id = crypto.random_bytes(16)
     seeds = {"log": crypto.random_bytes(32), "plan": crypto.random_bytes(32)}
     origin = wishes.origin or f"unheld.invalid/{store_id.hex()[:12]}"
     CoarsenRule.parse(wishes.coarsen)
+    NumberRule(home=wishes.home or None, bare="national" if wishes.home else "international")
     policy = Policy(
         store_id,
         origin,
@@ -65,3 +68,14 @@ def found(deployment: Deployment, wishes: Wishes) -> Policy:
     sinks.write_settings(deployment.root, Sinks(named.totals and named.totals.resolve(), wishes.charge))
     Inventory(deployment.root).begin()
     return policy
+
+
+def _check_empty(deployment: Deployment, copies: Sequence[Path]) -> None:
+    """Every folder of a deployment begins empty: what lies there may be another store's."""
+    beside = [deployment.slots, deployment.custodians, deployment.custodian_slots]
+    copied = [folder for copy in copies for folder in (copy.resolve(), copy.with_name(copy.name + ".slots"))]
+    for folder in (deployment.root, *beside, deployment.headquarters, deployment.log, *copied):
+        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+            raise StateError(f"{folder}: not empty; a store begins in new folders, nothing was changed")
+    if len({folder for folder in copied if folder != deployment.root}) != len(copied):
+        raise BadInputError("copies: each needs a folder of its own, on another disk")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from unheld import assembly
@@ -13,7 +15,28 @@ from unheld_branch.log.outbox import Outbox
 from unheld_branch.log.outbox import publish as publish_outbox
 from unheld_branch.store.store import Store
 
-Step = tuple[str, int]
+
+@dataclass(frozen=True)
+class Step:
+    """One step: the command's words and its exit code."""
+
+    words: str
+    exit_code: int
+
+
+@dataclass(frozen=True)
+class How:
+    """How the steps speak. With `as_json` their answers go to stderr, since stdout is for the one document."""
+
+    as_json: bool = False
+    log_json: bool = False
+    quiet: bool = False
+
+    @property
+    def options(self) -> list[str]:
+        """The global options of each step."""
+        named = {"--json": self.as_json, "--log-json": self.log_json, "--quiet": self.quiet}
+        return ["--no-input", *(name for name, given in named.items() if given)]
 
 
 def publish(deployment: Deployment, store: Store) -> int:
@@ -22,30 +45,31 @@ def publish(deployment: Deployment, store: Store) -> int:
     return publish_outbox(Outbox(database.outbox, database.transaction), deployment.log_writer())
 
 
-def run(root: Path, *, once: bool, every: int, inbox: Path | None, mapping: Path | None) -> list[Step]:
+def run(
+    root: Path, *, once: bool, every: int, inbox: Path | None, mapping: Path | None, how: How | None = None
+) -> list[Step]:
     """Look at the clock, do what is due, wait. Ends after one look with `once`, else with an interrupt."""
     while True:
-        done = _look(root, inbox, mapping)
+        done = list(_look(root, inbox, mapping, how or How()))
         if once:
             return done
         time.sleep(every)
 
 
-def _look(root: Path, inbox: Path | None, mapping: Path | None) -> list[Step]:
+def _look(root: Path, inbox: Path | None, mapping: Path | None, how: How) -> Iterator[Step]:
     """What is due now: close an earlier day, lapse, open today, take in the inbox, or park it without a day."""
     today, opened, known = _state(root)
-    done: list[Step] = []
     if opened is not None and opened != today:
-        done.append(_child(root, "day", "close"))
-        opened = None
-    done.append(_child(root, "lapse", "run"))
+        closed = _child(root, how, "day", "close")
+        yield closed
+        opened = opened if closed.exit_code else None
+    yield _child(root, how, "lapse", "run")
     if opened is None and not known:
-        done.append(_child(root, "day", "open"))
+        yield _child(root, how, "day", "open")
     if inbox is not None and mapping is not None and any(inbox.iterdir()):
         here = _state(root)[1] == today
         words = ("ingest",) if here else ("park", "add")
-        done.append(_child(root, *words, str(inbox), "--mapping", str(mapping)))
-    return done
+        yield _child(root, how, *words, str(inbox), "--mapping", str(mapping))
 
 
 def _state(root: Path) -> tuple[int, int | None, bool]:
@@ -55,6 +79,7 @@ def _state(root: Path) -> tuple[int, int | None, bool]:
         return assembly.clock().now() // 86_400, held.number if held else None, store.today() in store.catalog.days
 
 
-def _child(root: Path, *words: str) -> Step:
-    call = [sys.executable, "-m", "unheld", "--store", str(root), "--no-input", *words]
-    return " ".join(words[:2]), subprocess.run(call, check=False).returncode
+def _child(root: Path, how: How, *words: str) -> Step:
+    call = [sys.executable, "-m", "unheld", "--store", str(root), *how.options, *words]
+    ended = subprocess.run(call, check=False, stdout=sys.stderr if how.as_json else None)
+    return Step("ingest" if words[0] == "ingest" else " ".join(words[:2]), ended.returncode)

@@ -50,7 +50,7 @@ def _store(store: Store) -> dict[str, Any]:
         "parked": dict(Counter(batch.reason for batch in catalog.waiting())),
         "erasures": catalog.erasures,
         "statements_waiting": sum(item.index is None for item in store.vault.database.outbox()),
-        "sinks": {"totals": str(named.totals or "off"), "charge lines": str(named.charge or "off")},
+        "sinks": {"totals": str(named.totals or "off"), "charge_lines": str(named.charge or "off")},
     }
 
 
@@ -75,14 +75,13 @@ def _custodians(deployment: Deployment) -> dict[str, Any]:
     try:
         local = LocalCustodians.open(deployment.custodians, deployment.custodian_slots)
     except UnheldError as error:
-        return {"n": policy.n, "t": policy.t, "here": 0, "words": str(error)}
-    words = "all custodians are on this machine: whoever holds it holds them" if policy.n else ""
+        return {"n": policy.n, "t": policy.t, "here": 0, "columns_held": 0, "words": str(error)}
     return {
         "n": policy.n,
         "t": policy.t,
         "here": len(local.custodians),
         "columns_held": max((item.columns for item in local.status()), default=0),
-        "words": words,
+        "words": "all custodians are on this machine: whoever holds it holds them",
     }
 
 
@@ -115,7 +114,7 @@ def lines(figures: dict[str, Any]) -> list[str]:
             f"{custodians['words']}"
         ),
         f"  statements waiting for the log: {figures['statements_waiting']}",
-        f"  sinks: totals {figures['sinks']['totals']}, charge lines {figures['sinks']['charge lines']}",
+        f"  sinks: totals {figures['sinks']['totals']}, charge lines {figures['sinks']['charge_lines']}",
         f"  {figures['inventory']['words']}",
     ]
     return said + (["  THE CLOCK IS SIMULATED (UNHELD_CLOCK)"] if figures["simulated_clock"] else [])
