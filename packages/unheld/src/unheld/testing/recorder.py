@@ -1,0 +1,78 @@
+"""Recorders: what fills a recording. Two ways behind one interface, and each says in `words` which it is.
+
+- `Copies`: a full copy of all folders whenever `take` is called, like a backup every night. Works everywhere; what
+  is written and gone between two copies it does not see.
+- `Strace` (`unheld.testing.tracing`): every byte that a command writes, seen by the kernel. Linux with strace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from unheld.testing.recording import DATABASE_MAGIC, SLOT_SUFFIX, Archive, Recording
+
+
+class Recorder(Protocol):
+    """Fills an archive; a context manager, since the archive ends with it."""
+
+    words: str
+
+    def recording(self) -> Recording:
+        """Everything recorded so far, with the slots as they are now."""
+
+
+class Copies:
+    """A full copy of `folders` at every `take`: a backup every night that forgets to leave out nothing but slots."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.words = "full copies of every folder after every step"
+        self._folders = folders
+        self._archive = Archive()
+        self._seen: dict[Path, tuple[int, int, int]] = {}
+        self._slots: dict[Path, tuple[int, bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._archive.__exit__(kind, error, at)
+
+    def take(self) -> None:
+        """Copy what changed since the last copy."""
+        for path in sorted(path for folder in self._folders for path in folder.rglob("*") if path.is_file()):
+            if path.suffix != SLOT_SUFFIX and self._changed(path):
+                self._keep(path)
+        self._take_slots()
+
+    def recording(self) -> Recording:
+        """All copies and one more of now, with the slots as they are now."""
+        self.take()
+        return self._archive.recording(self.words, {str(path): data for path, (_, data) in self._slots.items()})
+
+    def _changed(self, path: Path) -> bool:
+        about = path.stat()
+        mark = (about.st_ino, about.st_size, about.st_mtime_ns)
+        changed = self._seen.get(path) != mark
+        self._seen[path] = mark
+        return changed
+
+    def _keep(self, path: Path) -> None:
+        main = path.with_name(path.name.removesuffix("-wal"))
+        data = main.read_bytes() if main.exists() else b""
+        if data.startswith(DATABASE_MAGIC):
+            ahead = main.with_name(main.name + "-wal")
+            self._archive.keep_database(str(main), data, ahead.read_bytes() if ahead.exists() else b"")
+        else:
+            self._archive.keep(str(path), path.read_bytes())
+
+    def _take_slots(self) -> None:
+        """A slot may only be overwritten in place: one that was replaced or removed left its bytes on the disk."""
+        before, self._slots = self._slots, {}
+        for path in sorted(path for folder in self._folders for path in folder.rglob(f"*{SLOT_SUFFIX}")):
+            self._slots[path] = (path.stat().st_ino, path.read_bytes())
+        for path, (inode, data) in before.items():
+            if path not in self._slots or self._slots[path][0] != inode:
+                self._archive.keep(str(path), data)
