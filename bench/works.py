@@ -41,8 +41,14 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         """Name a store in a folder that does not exist yet, or exists and is to go."""
-        shutil.rmtree(folder, ignore_errors=True)
-        self.folder = folder
+        self._base = folder
+        self.folder = folder / "store"
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew: the store and everything beside it goes."""
+        shutil.rmtree(self._base, ignore_errors=True)
+        self._base.mkdir(parents=True)
 
     def call(self, *words: str | Path) -> Run:
         """One call of the command line."""
@@ -113,7 +119,7 @@ def seal(folder: Path, rows: int, parties: int, rounds: int) -> Iterator[Result]
         store = Store(folder / "store")
 
         def ours(store: Store = store, rule: Path = rule) -> Run:
-            shutil.rmtree(store.folder, ignore_errors=True)
+            store.clear()
             store.prepare(registry, known)
             return store.ingest(records, rule)
 

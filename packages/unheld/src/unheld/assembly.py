@@ -57,6 +57,10 @@ class Deployment:
         """The public log: static files for any web server."""
         return self.root.with_name(self.root.name + ".log")
 
+    def folders(self) -> tuple[Path, ...]:
+        """Every folder that belongs to it."""
+        return (self.root, self.slots, self.custodians, self.custodian_slots, self.headquarters, self.log)
+
     def policy(self) -> Policy:
         """The genesis document. Raises NoStoreError."""
         path = self.root / stores.GENESIS

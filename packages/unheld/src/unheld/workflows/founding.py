@@ -39,9 +39,7 @@ class Wishes:
 
 def found(deployment: Deployment, wishes: Wishes) -> Policy:
     """Make a deployment. Raises BadInputError for a policy out of bounds, StateError where something is already."""
-    for folder in deployment.folders():
-        if folder.exists() and any(folder.iterdir()):
-            raise StateError(f"{folder}: not empty; a store begins in new folders, nothing was changed")
+    _check_places(deployment, wishes)
     store_id = crypto.random_bytes(16)
     seeds = {"log": crypto.random_bytes(32), "plan": crypto.random_bytes(32)}
     origin = wishes.origin or f"unheld.invalid/{store_id.hex()[:12]}"
@@ -63,6 +61,7 @@ def found(deployment: Deployment, wishes: Wishes) -> Policy:
         note.format_key(note.Key(origin, crypto.sign_public(seeds["log"]))),
         crypto.sign_public(seeds["plan"]).hex(),
     )
+    note.parse_key(policy.log_key)  # an origin that no key may be named after is refused before anything is made
     assembly.found(deployment, policy, seeds)
     named = Sinks(wishes.totals or deployment.root / "totals", wishes.charge)
     sinks.write_settings(deployment.root, Sinks(named.totals and named.totals.resolve(), wishes.charge))
@@ -70,12 +69,15 @@ def found(deployment: Deployment, wishes: Wishes) -> Policy:
     return policy
 
 
-def _check_empty(deployment: Deployment, copies: Sequence[Path]) -> None:
+def _check_places(deployment: Deployment, wishes: Wishes) -> None:
     """Every folder of a deployment begins empty: what lies there may be another store's."""
-    beside = [deployment.slots, deployment.custodians, deployment.custodian_slots]
-    copied = [folder for copy in copies for folder in (copy.resolve(), copy.with_name(copy.name + ".slots"))]
-    for folder in (deployment.root, *beside, deployment.headquarters, deployment.log, *copied):
+    copied = [folder for copy in wishes.copies for folder in (copy.resolve(), copy.with_name(f"{copy.name}.slots"))]
+    begun = [*deployment.folders(), *copied]
+    for folder in begun:
         if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
             raise StateError(f"{folder}: not empty; a store begins in new folders, nothing was changed")
-    if len({folder for folder in copied if folder != deployment.root}) != len(copied):
-        raise BadInputError("copies: each needs a folder of its own, on another disk")
+    if len({folder.resolve() for folder in begun}) != len(begun):
+        raise BadInputError("copies: each needs a folder of its own, best on another disk; nothing was changed")
+    for sink in (wishes.totals, wishes.charge):
+        if sink is not None and sink.exists() and not sink.is_dir():
+            raise BadInputError(f"{sink}: is no folder, and a sink is one; nothing was changed")
