@@ -15,7 +15,6 @@ from unheld_branch.keys import folios
 from unheld_branch.store import blocks, layout
 from unheld_branch.store.blocks import Place
 from unheld_branch.store.coding import KINDS
-from unheld_branch.store.layout import Coded
 from unheld_verify import crypto
 from unheld_verify.columns import Column
 
@@ -81,7 +80,7 @@ def _coded(number: int, values: list[Any]) -> Any:
     return code(filled, null)
 
 
-def _said(facts: dict[int, list[Any]]) -> Coded | dict[str, list[Any]]:
+def _said(facts: dict[int, list[Any]]) -> dict[str, list[Any]]:
     """Values by field number as JSON can say them: null is "null", an alias is hex."""
     return {
         str(number): [

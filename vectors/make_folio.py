@@ -12,7 +12,7 @@ from unheld_verify.columns import CLASSES, Column
 
 PARTY_KEY = bytes(range(32))
 VALUE = bytes(range(100, 116))  # of the column function
-BATCH = b"\xb2" * 16
+STORE, BATCH = b"\x51" * 16, b"\xb2" * 16
 SET = 3
 EVENT_DAY, SEALING_DAY = 20_639, 20_640
 
@@ -25,6 +25,11 @@ def build() -> dict[str, Any]:
         "value": VALUE.hex(),
         "set": SET,
         "batch": BATCH.hex(),
+        "handle": {
+            "store": STORE.hex(),
+            "e": SEALING_DAY,
+            "handle": folios.handles(PARTY_KEY, STORE, SEALING_DAY).tobytes().hex(),
+        },
         "folios": [_folio(Column(cls, EVENT_DAY, SEALING_DAY)) for cls in CLASSES],
     }
 
@@ -39,7 +44,6 @@ def _folio(column: Column) -> dict[str, Any]:
         "okm": made.okm.hex(),
         "block_key": made.block_key(0).hex(),
         "alias": made.aliases().tobytes().hex(),
-        "handle": made.handles().tobytes().hex(),
         "block_id": made.block_id(0, BATCH).hex(),
         "block_id_of_another_batch": made.block_id(0, crypto.sha256(BATCH)[:16]).hex(),
     }

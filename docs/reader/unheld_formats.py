@@ -180,8 +180,10 @@ def live_files(entries: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]
 def _ends(entry: Mapping[str, Any], cls: str, event_day: str) -> bool:
     if entry["kind"] == "lapse":
         return [cls, event_day] in entry["columns"]
-    one_day = entry["act"] in {"day", "class"} and event_day == entry["event_day"]
-    return entry["act"] == "everything" or (one_day and entry.get("class", cls) == cls)
+    if entry["act"] not in {"day", "class"}:
+        return bool(entry["act"] == "everything")
+    classes = [entry["class"]] if entry["act"] == "class" else ["charge", "contact", "place"]
+    return cls in classes and event_day == entry["event_day"]
 
 
 # 3. The root node (node.md) is sealed under the root slot and holds the keys of every tree.
@@ -347,8 +349,8 @@ def open_day(data: bytes) -> OpenDay:
     return OpenDay({(column, s): key for column, keys in columns.items() for s, key in enumerate(keys)}, directory)
 
 
-# 6. Both secrets enter one hash (folio.md). Out come the key of the block, the key of its id, the alias by which
-# other parties' blocks name this party in this column, and the handle.
+# 6. Both secrets enter one hash (folio.md). Out come the key of the block, the key of its id, and the alias by which
+# other parties' blocks name this party in this column.
 
 
 class Secrets(NamedTuple):
@@ -357,7 +359,6 @@ class Secrets(NamedTuple):
     block_key: bytes
     id_key: bytes
     alias: bytes
-    handle: bytes
 
     def block_id(self, batch: bytes) -> bytes:
         """Where the folio's block of a batch is found."""
@@ -368,7 +369,12 @@ def folio(party_key: bytes, value: bytes, number_of_set: int, column: Column) ->
     """The secrets of a folio (folio.md)."""
     info = b"unheld/v1/folio" + where(number_of_set, column)
     okm = hashlib.sha512(put(1, 4) + party_key + value + info).digest()
-    return Secrets(*cut(okm, 32, 16, 8))
+    return Secrets(*cut(okm, 32, 16, 8)[:3])
+
+
+def handle(party_key: bytes, store: bytes, e: int) -> bytes:
+    """What groups a party's blocks of one open day (folio.md)."""
+    return hashlib.blake2b(b"unheld/v1/handle" + store + put(e, 4), digest_size=16, key=party_key).digest()[:8]
 
 
 # 7. A block is found by its id among dummies that look the same, opened, and read (block.md).
@@ -409,7 +415,8 @@ def records(plain: bytes, cls: str) -> list[dict[str, Value]]:
     head = 2 + 2 * plain[1]
     fields = [(number, coded >> 6, coded & 63) for number, coded in pieces(plain[2:head], 2)]
     must(ascend([put(number, 1) for number, _, _ in fields]), "block.md: fields ascend")
-    must(all(FIELDS[number][1] in {"", cls} for number, _, _ in fields), "block.md: a field of another class")
+    known = all(number in FIELDS and FIELDS[number][1] in {"", cls} for number, _, _ in fields)
+    must(known and all(kind < 3 and width for _, kind, width in fields), "block.md: a field of another class or kind")
     widths = [width for _, _, width in fields]
     body, _ = cut(plain[head + 4 :], num(plain[head : head + 4]) * sum(widths))
     _check_padding(plain, head + 4 + len(body))

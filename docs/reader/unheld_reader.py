@@ -126,14 +126,15 @@ class OpenedStore(NamedTuple):
         rows = self.rows(identity, ended)
         for path, file in self.files.items():
             e = formats.day(Path(path).parts[-2])
+            column = (file["class"], formats.day(file["event_day"]), e)
             for row in (rows[number] for number in (0, formats.month_tree(e)) if number in rows):
                 try:
-                    made = self.secrets(row, (file["class"], formats.day(file["event_day"]), e))
+                    made = self.secrets(row, column)
                 except Gone:
                     continue
-                yield from self._block(path, made, (file["class"], formats.day(file["event_day"]), e))
+                yield from self._block(path, row, made, column)
 
-    def _block(self, path: str, made: Secrets, column: Column) -> Iterator[Folio]:
+    def _block(self, path: str, row: Row, made: Secrets, column: Column) -> Iterator[Folio]:
         batch, file, place = bytes.fromhex(Path(path).stem), self.folder / path, formats.where(self._set, column)
         if path not in self.read:
             self.read[path] = formats.block_file(file.read_bytes(), self.files[path])
@@ -145,7 +146,8 @@ class OpenedStore(NamedTuple):
             listed = formats.handles(
                 file.with_suffix(".handles").read_bytes(), self.day.directory_key, self.store, place, batch
             )
-            must(listed[at] == made.handle, "block.md: the handle is not the folio's")
+            own = formats.handle(row.key, self.store, column[2])
+            must(listed[at] == own, "block.md: the handle is not the party's")
         plain = formats.open_block(blocks.blocks[at].as_py(), made.block_key, self.store, place, batch + block_id)
         yield Folio(column, batch, made, formats.records(plain, column[0]))
 
