@@ -22,6 +22,7 @@ from tests.support.stores import TestStore, made_store
 from tests.support.traffic import Column, Records, delivered, identity, registered
 from unheld.plans import planning
 from unheld.testing.synthetic import Operator
+from unheld_branch.workflows import ingest
 
 FIRST, SECOND, LATER = date(2026, 7, 1), date(2026, 7, 2), date(2026, 7, 8)
 OPERATOR = Operator(11, 40, 2, FIRST)
@@ -266,6 +267,33 @@ def copied(made: TestStore, place: Path) -> TestStore:
     """The same deployment elsewhere, to be spoilt."""
     shutil.copytree(made.folder, place / "copied")
     return TestStore(place / "copied", type(made.deployment)(place / "copied" / "s"), made.now)
+
+
+@pytest.mark.parametrize("stage", ["open", "closed"])
+def test_files_in_pieces_become_the_same_folios(tmp_path: Path, stage: str) -> None:
+    """A day that comes in three files of several chunks each says the same, open and closed."""
+    made, table = made_store(tmp_path), OPERATOR.day(FIRST)
+    made.open_day(FIRST)
+    made.ingest(REGISTRY, by="synthetic-registry")
+    third = table.num_rows // 3
+    for start, length in ((0, third), (third, third), (2 * third, table.num_rows)):
+        made.ingest(table.slice(start, length), options=ingest.Options(chunk_rows=20))
+    if stage == "closed":
+        made.close()
+    store = opened(made, (0,))
+    assert said({name: together(store.folios(name)) for name in everybody(FIRST, SECOND)}) == expected(store, FIRST)
+
+
+def together(folios: Iterable[Folio]) -> list[Folio]:
+    """One folio a column: the records of its blocks by time, then in order of arrival."""
+    columns: dict[Column, Folio] = {}
+    for folio in folios:
+        earlier = columns[folio.column].records if folio.column in columns else []
+        records = (
+            sorted(earlier + folio.records, key=lambda record: int(str(record["time"]))) if earlier else folio.records
+        )
+        columns[folio.column] = folio._replace(records=records)
+    return list(columns.values())
 
 
 def test_a_rolled_back_database_is_refused(small: TestStore, tmp_path: Path) -> None:
