@@ -83,9 +83,7 @@ def apply(
     confirm: Annotated[str, typer.Option(help="First 8 or more digits of the plan's digest, for scripts.")] = "",
 ) -> Answer:
     """Carry out a plan in the durable order. What it destroys are keys."""
-    if not plan_file.is_file():
-        raise BadInputError(f"{plan_file}: there is no such plan; unheld erase plan makes one")
-    found = plans.decode(plan_file.read_bytes())
+    found = _read(plan_file)
     typed = confirm or settings.ask(f"this would forget: {_words(found)}; type the first 8 digits of the digest")
     where = deployment()
     with where.opened(write=True) as store:
@@ -94,6 +92,15 @@ def apply(
     inventory = Inventory(where.root).words()
     document: dict[str, Any] = {**asdict(done), "ms": done.milliseconds, "erasable_slot": slot, "copies": copies}
     return Answer(_said(done, slot, copies, inventory), document | {"inventory": inventory})
+
+
+def _read(path: Path) -> Plan:
+    if not path.is_file():
+        raise BadInputError(f"{path}: there is no such plan; unheld erase plan makes one")
+    try:
+        return plans.decode(path.read_bytes())
+    except BadInputError as error:
+        raise BadInputError(f"{path}: is no plan: {error}") from None
 
 
 def _words(plan: Plan) -> str:

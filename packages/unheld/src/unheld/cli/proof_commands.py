@@ -48,7 +48,8 @@ def _store_words() -> list[str]:
 @command(log, "head", Surface.FIGURES)
 def head(place: Place = "", log_key: LogKey = "") -> Answer:
     """The newest signed checkpoint."""
-    found = checkpoint.verify(_log(place).checkpoint(), _key(log_key))
+    key = _key(log_key)
+    found = checkpoint.verify(_log(place).checkpoint(), key)
     document = {"origin": found.origin, "size": found.size, "root": found.root.hex()}
     return Answer([f"{found.origin}: {counted(found.size, 'entry', 'entries')}, root {found.root.hex()}"], document)
 

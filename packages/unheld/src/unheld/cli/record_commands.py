@@ -15,8 +15,10 @@ from unheld.cli.output import Answer, Surface, command, counted, settings
 from unheld.cli.progress import shown
 from unheld.cli.store_commands import deployment
 from unheld.workflows import running
+from unheld_branch.records.identities import NumberRule
 from unheld_branch.records.mapping import mapping_of
 from unheld_branch.records.propose import propose
+from unheld_branch.records.times import TimeRule
 from unheld_branch.workflows import canary as canaries
 from unheld_branch.workflows import day as days
 from unheld_branch.workflows import lapse as lapses
@@ -44,10 +46,14 @@ def propose_mapping(
     out: Annotated[Path | None, typer.Option(help="Write the mapping there instead of printing it.")] = None,
 ) -> Answer:
     """Propose a mapping for a file; a person corrects it. The sample it shows is masked."""
+    NumberRule(home=home or None, bare="national" if home else "international")
+    TimeRule(zone=zone)
+    if out is not None and out.exists():
+        raise UsageError(f"{out} is there already; name another file")
+    if file.is_dir():
+        raise UsageError(f"{file} is a folder; name one of its files")
     found = propose(file, home=home or None, zone=zone)
     if out is not None:
-        if out.exists():
-            raise UsageError(f"{out} is there already; name another file")
         out.write_text(found.text, "utf-8")
     said = ["first rows, masked:", *("  " + " | ".join(row) for row in found.sample), ""]
     said += [f"would not be stored (no class): {name}" for name in found.not_stored]

@@ -104,7 +104,8 @@ def check(
     said = [f"{finding.kind}: {finding.place}: {finding.words}" for finding in checked.findings]
     said.append(
         f"{counted(checked.entries, 'journal entry', 'journal entries')}, {counted(checked.nodes, 'node')}, "
-        f"{counted(checked.files, 'column file')} ({checked.bytes_read:,} bytes read), {counted(checked.copies, 'copy', 'copies')}: "
+        f"{counted(checked.files, 'column file')} ({checked.bytes_read:,} bytes read), "
+        f"{counted(checked.copies, 'copy', 'copies')}: "
         + ("all as the journal says" if not checked.findings else "not all as the journal says")
     )
     problems = [counted(len(checked.findings), "finding")] if code else []
