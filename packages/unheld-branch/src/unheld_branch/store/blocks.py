@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +11,9 @@ import numpy.typing as npt
 from unheld_branch.keys import folios
 from unheld_branch.keys.folios import FolioSecrets
 from unheld_branch.store import layout as layouts
-from unheld_branch.store.layout import Layout, Matrix
+from unheld_branch.store.layout import Codes, Column, Columns, Layout, Mask, Matrix
 from unheld_verify import canonical, crypto
-from unheld_verify.columns import Column
+from unheld_verify.columns import Column as KeyColumn
 from unheld_verify.errors import BadInputError
 
 ROWS, FACTS = 1, 2
@@ -29,7 +28,7 @@ class Place:
 
     store_id: bytes
     set_number: int
-    column: Column
+    column: KeyColumn
     batch_id: bytes
 
     @property
@@ -64,13 +63,77 @@ def padme(length: int) -> int:
     return (length + mask) & ~mask
 
 
-def rows_plaintexts(rows: Matrix, layout: Layout, bounds: Sequence[int]) -> Iterator[bytes]:
-    """Plaintext of each folio: rows[bounds[i]:bounds[i+1]], with header and padding."""
-    head = bytes((ROWS,)) + layout.encode()
-    width, data = layout.row_bytes, rows.tobytes()
-    for start, end in pairwise(bounds):
-        body = head + (end - start).to_bytes(4, "big") + data[start * width : end * width]
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of one block, parsed: constant fields' bytes, and `count` rows of the varying ones."""
+
+    layout: Layout
+    count: int
+    constants: bytes
+    rows: bytes
+
+
+def rows_plaintexts(columns: Columns, bounds: Codes) -> list[bytes]:
+    """Plaintext of each folio: rows bounds[i]..bounds[i+1] of the columns (sorted by folio), with header and padding.
+
+    A field that is one value throughout a folio stands once in its block: SIM and device rarely change in a day.
+    """
+    starts, counts = bounds[:-1], np.diff(bounds)
+    encoded = {number: layouts.encode(column) for number, column in sorted(columns.items())}
+    constant = _constant_fields(columns, starts)
+    made: list[bytes] = [b""] * len(starts)
+    masks = _masks(constant, len(starts))
+    for mask in np.unique(masks).tolist():
+        folios_ = np.flatnonzero(masks == mask)
+        once = {number for bit, number in enumerate(constant) if mask >> bit & 1}
+        for place, text in zip(folios_.tolist(), _same_layout(encoded, once, starts, counts, folios_), strict=True):
+            made[place] = text
+    return made
+
+
+def _constant_fields(columns: Columns, starts: Codes) -> dict[int, Mask]:
+    """For fields that are constant in half of the folios or more: in which."""
+    found = {}
+    for number, column in sorted(columns.items()):
+        changed = np.concatenate([[False], column.changes()])
+        changed[starts] = False
+        constant = np.add.reduceat(changed, starts) == 0
+        if 2 * np.count_nonzero(constant) >= len(starts):
+            found[number] = constant
+    return found
+
+
+def _masks(constant: Mapping[int, Mask], count: int) -> Codes:
+    masks = np.zeros(count, np.int64)
+    for bit, where in enumerate(constant.values()):
+        masks |= where.astype(np.int64) << bit
+    return masks
+
+
+def _same_layout(
+    encoded: Mapping[int, tuple[int, Matrix]], once: set[int], starts: Codes, counts: Codes, chosen: Codes
+) -> Iterator[bytes]:
+    """Plaintexts of the `chosen` folios, which share a layout: the fields in `once` are constant."""
+    fields = [layouts.Field(number, kind, rows.shape[1]) for number, (kind, rows) in encoded.items()]
+    layout = Layout(
+        tuple(field for field in fields if field.number in once),
+        tuple(field for field in fields if field.number not in once),
+    )
+    starts, counts = starts[chosen], counts[chosen]
+    ends = np.cumsum(counts)
+    places = np.repeat(starts - ends + counts, counts) + np.arange(int(ends[-1]))
+    constants = _joined([encoded[field.number][1][starts] for field in layout.constant], len(chosen))
+    rows = _joined([encoded[field.number][1][places] for field in layout.varying], len(places))
+    head, fixed, width = bytes((ROWS,)) + layout.head, layout.constant_bytes, layout.row_bytes
+    start = 0
+    for number, (count, end) in enumerate(zip(counts.tolist(), (ends * width).tolist(), strict=True)):
+        body = head + count.to_bytes(4, "big") + constants[number * fixed : (number + 1) * fixed] + rows[start:end]
+        start = end
         yield body.ljust(padme(len(body)), b"\0")
+
+
+def _joined(parts: list[Matrix], count: int) -> bytes:
+    return np.hstack(parts).tobytes() if parts else bytes(0 * count)
 
 
 def facts_plaintext(facts: Facts) -> bytes:
@@ -80,17 +143,35 @@ def facts_plaintext(facts: Facts) -> bytes:
     return body.ljust(padme(len(body)), b"\0")
 
 
-def read_rows(plaintext: bytes) -> tuple[Layout, Matrix]:
-    """Layout and rows of a rows plaintext. Raises BadInputError on anything `rows_plaintexts` would not write."""
+def read_rows(plaintext: bytes) -> Rows:
+    """Parse a rows plaintext. Raises BadInputError on anything `rows_plaintexts` would not write."""
     if not plaintext or plaintext[0] != ROWS:
         raise BadInputError("block: not a rows block (format byte 1)")
-    layout, used = layouts.decode_layout(plaintext[1:])
-    start = 1 + used + 4
-    count = int.from_bytes(plaintext[1 + used : start], "big")
-    end = start + count * layout.row_bytes
+    start = 1 + layouts.head_bytes(plaintext[1:3])
+    layout = layouts.decode_head(plaintext[1:start])
+    count = int.from_bytes(plaintext[start : start + 4], "big")
+    fixed = start + 4 + layout.constant_bytes
+    end = fixed + count * layout.row_bytes
     _check_padding(plaintext, end)
-    rows = np.frombuffer(plaintext, np.uint8, count * layout.row_bytes, start)
-    return layout, rows.reshape(count, layout.row_bytes)
+    if not count:
+        raise BadInputError("block: it holds no row")
+    return Rows(layout, count, plaintext[start + 4 : fixed], plaintext[fixed:end])
+
+
+def columns_of(blocks: Sequence[Rows]) -> dict[int, Column]:
+    """The rows of several blocks of one layout, joined, as columns."""
+    layout, counts = blocks[0].layout, np.array([block.count for block in blocks])
+    fixed = np.frombuffer(b"".join(block.constants for block in blocks), np.uint8).reshape(len(blocks), -1)
+    rows = np.frombuffer(b"".join(block.rows for block in blocks), np.uint8).reshape(int(counts.sum()), -1)
+    places = np.repeat(np.arange(len(blocks)), counts)
+    found = {}
+    for fields, matrix in ((layout.constant, fixed), (layout.varying, rows)):
+        at = 0
+        for field in fields:
+            column = layouts.decode(field.kind, matrix[:, at : at + field.width])
+            found[field.number] = column.take(places) if matrix is fixed else column
+            at += field.width
+    return found
 
 
 def read_facts(plaintext: bytes) -> Facts:
@@ -115,7 +196,7 @@ def _check_padding(plaintext: bytes, end: int) -> None:
 
 
 def seal(
-    place: Place, secrets: FolioSecrets, plaintexts: Iterator[bytes], handles: npt.NDArray[np.void] | None = None
+    place: Place, secrets: FolioSecrets, plaintexts: Iterable[bytes], handles: npt.NDArray[np.void] | None = None
 ) -> SealedBlocks:
     """Seal one plaintext a folio, in the order of `secrets`, in file order, with `handles` if its day is open."""
     aad, batch = place.aad, place.batch_id

@@ -1,9 +1,6 @@
-"""From Arrow columns of facts to coded columns (`store.layout`), one class at a time."""
+"""From Arrow columns of facts to columns of a layout (`store.layout`), one class at a time."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +9,12 @@ import pyarrow.compute as pc
 
 from unheld_branch.records import schema
 from unheld_branch.store import layout
-from unheld_branch.store.layout import Coded
+from unheld_branch.store.layout import Column, Columns, Numbers, Texts
+from unheld_verify.errors import BadInputError
 
 TIME, COUNTERPART = 1, 20
 ALIAS_BYTES = 8
 RECORD_CLASSES = ("charge", "contact", "place")
-_LETTERS = {"u": layout.UNSIGNED, "s": layout.SIGNED, "b": layout.BYTES}
-KINDS: Mapping[int, int] = {field.number: _LETTERS[field.kind] for field in schema.FIELDS}
 
 
 def classes_of(table: pa.Table) -> tuple[str, ...]:
@@ -27,31 +23,36 @@ def classes_of(table: pa.Table) -> tuple[str, ...]:
     return tuple(name for name in RECORD_CLASSES if name in found) or ("charge",)
 
 
-def coded_facts(table: pa.Table, cls: str) -> Coded:
-    """Coded columns of one class, in the table's order; time and the counterpart's alias are added when sealing."""
+def coded_facts(table: pa.Table, cls: str) -> dict[int, Column]:
+    """Columns of one class, in the table's order; time and the counterpart's alias are added when sealing."""
     return {
-        field.number: _coded(table[field.name].combine_chunks(), KINDS[field.number])
+        field.number: _coded(table[field.name].combine_chunks(), field.kind)
         for field in schema.FIELDS
         if field.klass == cls and field.number != COUNTERPART and field.name in table.column_names
     }
 
 
-def _coded(column: pa.Array[Any], kind: int) -> npt.NDArray[np.generic]:
+def _coded(column: pa.Array, kind: str) -> Column:
     null = pc.is_null(column).to_numpy(zero_copy_only=False) if column.null_count else None
-    if kind == layout.BYTES:
+    if kind == "b":
         return _texts(column)
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.uint8())
     values = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
-    if kind == layout.SIGNED:
+    if kind == "s":
         return layout.code_signed(values.astype(np.int64), null)
     return layout.code_unsigned(values, null)
 
 
-def _texts(column: pa.Array[Any]) -> npt.NDArray[np.bytes_]:
+def _texts(column: pa.Array) -> Texts:
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    assert isinstance(encoded, pa.DictionaryArray)  # noqa: S101 - narrows the type only
-    texts = [(text or "").encode() for text in encoded.dictionary.to_pylist()]
-    values: npt.NDArray[np.bytes_] = np.array([*texts, b""], dtype="S")
-    codes: npt.NDArray[np.int64] = pc.fill_null(encoded.indices, len(texts)).to_numpy(zero_copy_only=False)
-    return values[codes]
+    values = np.array([*((text or "").encode() for text in encoded.dictionary.to_pylist()), b""], dtype="S")
+    return Texts(values, pc.fill_null(encoded.indices, len(values) - 1).to_numpy(zero_copy_only=False).astype(np.int64))
+
+
+def times(columns: Columns) -> npt.NDArray[np.int64]:
+    """Seconds since the event day began, of every row."""
+    column = columns[TIME]
+    if not isinstance(column, Numbers):
+        raise BadInputError("block: its time field is no number")
+    return column.coded.astype(np.int64) - 1

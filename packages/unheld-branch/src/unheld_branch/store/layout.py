@@ -1,7 +1,7 @@
 """Row layouts: how the facts of one class become fixed-width rows of bytes, and back (`docs/spec/block.md`).
 
-Facts travel in *coded* form: a mapping of field number to an array, where numbers are u64 with 0 for null (u: value+1,
-s: zigzag+1) and text is a fixed-width byte array. Coded columns of different widths concatenate without loss.
+Facts travel as *columns*: numbers coded as u64 (u: value+1, s: zigzag+1, 0 is null), and texts as a dictionary of byte
+strings with a code a row. Columns of different widths concatenate without loss.
 """
 
 from __future__ import annotations
@@ -15,15 +15,63 @@ import numpy.typing as npt
 
 from unheld_verify.errors import BadInputError
 
-UNSIGNED, SIGNED, BYTES = 0, 1, 2
+UNSIGNED, SIGNED, BYTES, DIGITS = 0, 1, 2, 3
 MAX_WIDTH = 63
+_MOST_DIGITS = 18  # "1" and 18 digits still fit 8 bytes
 Matrix = npt.NDArray[np.uint8]
-Coded = dict[int, npt.NDArray[np.generic]]
+Codes = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """A column of numbers, coded; `kind` is u or s."""
+
+    kind: int
+    coded: npt.NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.coded)
+
+    def take(self, places: Codes) -> Numbers:
+        """The rows at `places`."""
+        return Numbers(self.kind, self.coded[places])
+
+    def changes(self) -> Mask:
+        """Whether each row differs from the one before it (n-1 values)."""
+        differ: Mask = self.coded[1:] != self.coded[:-1]
+        return differ
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """A column of byte strings: distinct or repeated `values` (an S array, empty is null) and a code a row."""
+
+    values: npt.NDArray[np.bytes_]
+    codes: Codes
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, places: Codes) -> Texts:
+        """The rows at `places`."""
+        return Texts(self.values, self.codes[places])
+
+    def changes(self) -> Mask:
+        """Whether each row differs from the one before it (n-1 values)."""
+        differ: Mask = self.codes[1:] != self.codes[:-1]
+        places = np.flatnonzero(differ)
+        differ[places] = self.values[self.codes[places + 1]] != self.values[self.codes[places]]
+        return differ
+
+
+Column = Numbers | Texts
+Columns = Mapping[int, Column]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a layout: its number, kind (u, s or b) and width in bytes."""
+    """One field of a layout: its number, kind (u, s, b or d) and width in bytes."""
 
     number: int
     kind: int
@@ -32,52 +80,60 @@ class Field:
 
 @dataclass(frozen=True)
 class Layout:
-    """The fields of a block's rows, ascending by number."""
+    """The fields of a block, ascending by number: those that are one value for all its rows, and those of each row."""
 
-    fields: tuple[Field, ...]
+    constant: tuple[Field, ...]
+    varying: tuple[Field, ...]
+
+    @cached_property
+    def constant_bytes(self) -> int:
+        """Bytes of the constant fields."""
+        return sum(field.width for field in self.constant)
 
     @cached_property
     def row_bytes(self) -> int:
         """Bytes of one row."""
-        return sum(field.width for field in self.fields)
+        return sum(field.width for field in self.varying)
 
-    def encode(self) -> bytes:
-        """f u8 ‖ f x (field u8, kind·width u8)."""
-        pairs = b"".join(bytes((field.number, field.kind << 6 | field.width)) for field in self.fields)
-        return bytes((len(self.fields),)) + pairs
-
-
-def decode_layout(data: bytes) -> tuple[Layout, int]:
-    """The layout at the start of `data` and the bytes it took. Raises BadInputError on what encode never writes."""
-    end = 1 + 2 * data[0] if data else 1
-    return _decode(bytes(data[:end])), end
+    @cached_property
+    def head(self) -> bytes:
+        """c u8 ‖ v u8 ‖ (c + v) x (field u8, kind·width u8)."""
+        pairs = (bytes((field.number, field.kind << 6 | field.width)) for field in self.constant + self.varying)
+        return bytes((len(self.constant), len(self.varying))) + b"".join(pairs)
 
 
-@lru_cache(maxsize=256)
-def _decode(data: bytes) -> Layout:
-    """All blocks of a column file have one layout: parsing it once is enough."""
-    count = data[0] if data else 0
-    if not count or len(data) < 1 + 2 * count:
+def head_bytes(data: bytes) -> int:
+    """How many bytes the head of a layout takes, from its first two."""
+    return 2 + 2 * (data[0] + data[1]) if len(data) >= 2 else 2
+
+
+@lru_cache(maxsize=1024)
+def decode_head(data: bytes) -> Layout:
+    """The layout of a head. Raises BadInputError on what a writer never makes. Few heads recur in a million blocks."""
+    if len(data) < 4 or len(data) != head_bytes(data):
         raise BadInputError("block: the list of fields is empty or cut off")
-    fields = tuple(Field(data[i], data[i + 1] >> 6, data[i + 1] & MAX_WIDTH) for i in range(1, len(data), 2))
-    numbers = [field.number for field in fields]
-    if numbers != sorted(set(numbers)):
-        raise BadInputError("block: fields must ascend and not repeat")
-    if any(field.kind > BYTES or not field.width or (field.kind < BYTES and field.width > 8) for field in fields):
-        raise BadInputError("block: a field has a kind or width that no writer makes")
-    return Layout(fields)
+    fields = tuple(Field(data[i], data[i + 1] >> 6, data[i + 1] & MAX_WIDTH) for i in range(2, len(data), 2))
+    if any(not field.width or (field.kind != BYTES and field.width > 8) for field in fields):
+        raise BadInputError("block: a field has a width that no writer makes")
+    layout = Layout(fields[: data[0]], fields[data[0] :])
+    for part in (layout.constant, layout.varying):
+        if [field.number for field in part] != sorted(field.number for field in part):
+            raise BadInputError("block: fields must ascend")
+    if len({field.number for field in fields}) != len(fields):
+        raise BadInputError("block: a field stands twice")
+    return layout
 
 
-def code_unsigned(values: npt.NDArray[np.generic], null: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.uint64]:
+def code_unsigned(values: npt.NDArray[np.generic], null: Mask | None) -> Numbers:
     """value+1, 0 for null."""
     coded = values.astype(np.uint64) + np.uint64(1)
-    return coded if null is None else np.where(null, np.uint64(0), coded)
+    return Numbers(UNSIGNED, coded if null is None else np.where(null, np.uint64(0), coded))
 
 
-def code_signed(values: npt.NDArray[np.int64], null: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.uint64]:
+def code_signed(values: npt.NDArray[np.int64], null: Mask | None) -> Numbers:
     """zigzag+1, 0 for null."""
     zigzag = ((values << 1) ^ (values >> 63)).view(np.uint64)
-    return code_unsigned(zigzag, null)
+    return Numbers(SIGNED, code_unsigned(zigzag, null).coded)
 
 
 def signed(coded: int) -> int:
@@ -86,69 +142,81 @@ def signed(coded: int) -> int:
     return (zigzag >> 1) ^ -(zigzag & 1)
 
 
-def fit(coded: Coded, kinds: Mapping[int, int]) -> Layout:
-    """The narrowest layout that holds these coded columns."""
-    return Layout(tuple(Field(number, kinds[number], _width(coded[number])) for number in sorted(coded)))
+def texts(values: npt.NDArray[np.bytes_]) -> Texts:
+    """A column of one text a row."""
+    return Texts(values, np.arange(len(values)))
 
 
-def _width(column: npt.NDArray[np.generic]) -> int:
-    if column.dtype.kind == "S":
-        if column.dtype.itemsize > MAX_WIDTH:
-            raise BadInputError(f"a text of more than {MAX_WIDTH} bytes does not fit a row")
-        return max(1, column.dtype.itemsize)
-    top = int(column.max()) if len(column) else 0
-    return max(1, (top.bit_length() + 7) // 8)
+def encode(column: Column) -> tuple[int, Matrix]:
+    """(kind, the rows' bytes in the narrowest width that holds the column)."""
+    if isinstance(column, Numbers):
+        return column.kind, _number_bytes(column.coded)
+    if _are_digits(column.values):
+        return DIGITS, _number_bytes(_digits_coded(column.values))[column.codes]
+    width = max(1, column.values.dtype.itemsize)
+    if width > MAX_WIDTH:
+        raise BadInputError(f"a text of more than {MAX_WIDTH} bytes does not fit a row")
+    fixed = np.ascontiguousarray(column.values.astype(f"S{width}", copy=False))
+    return BYTES, fixed.view(np.uint8).reshape(-1, width)[column.codes]
 
 
-def to_rows(coded: Coded, layout: Layout) -> Matrix:
-    """Coded columns as one contiguous (n, row_bytes) matrix."""
-    count = len(next(iter(coded.values())))
-    rows = np.zeros((count, layout.row_bytes), np.uint8)
-    at = 0
-    for field in layout.fields:
-        rows[:, at : at + field.width] = _column_bytes(coded[field.number], field)
-        at += field.width
-    return rows
+def decode(kind: int, rows: Matrix) -> Column:
+    """The inverse of `encode`."""
+    if kind == BYTES:
+        return texts(np.ascontiguousarray(rows).view(f"S{rows.shape[1]}").reshape(-1))
+    wide = np.zeros((len(rows), 8), np.uint8)
+    wide[:, 8 - rows.shape[1] :] = rows
+    coded = wide.view(">u8").reshape(-1).astype(np.uint64)
+    return texts(_digits(coded)) if kind == DIGITS else Numbers(kind, coded)
 
 
-def _column_bytes(column: npt.NDArray[np.generic], field: Field) -> Matrix:
-    if field.kind == BYTES:
-        fixed = column.astype(f"S{field.width}", copy=False)
-        return np.ascontiguousarray(fixed).view(np.uint8).reshape(len(column), field.width)
-    wide = np.ascontiguousarray(column.astype(">u8")).view(np.uint8).reshape(len(column), 8)
-    return wide[:, 8 - field.width :]
+def _number_bytes(coded: npt.NDArray[np.uint64]) -> Matrix:
+    top = int(coded.max()) if len(coded) else 0
+    width = max(1, (top.bit_length() + 7) // 8)
+    wide = np.ascontiguousarray(coded.astype(">u8")).view(np.uint8).reshape(-1, 8)
+    return wide[:, 8 - width :]
 
 
-def from_rows(rows: Matrix, layout: Layout) -> Coded:
-    """The inverse of `to_rows`."""
-    coded: Coded = {}
-    at = 0
-    for field in layout.fields:
-        part = rows[:, at : at + field.width]
-        at += field.width
-        if field.kind == BYTES:
-            coded[field.number] = np.ascontiguousarray(part).view(f"S{field.width}").reshape(-1)
-        else:
-            wide = np.zeros((len(rows), 8), np.uint8)
-            wide[:, 8 - field.width :] = part
-            coded[field.number] = wide.view(">u8").reshape(-1).astype(np.uint64)
-    return coded
+def _are_digits(values: npt.NDArray[np.bytes_]) -> bool:
+    """Whether every text is 1 to 18 ASCII digits, or null; and not all are null."""
+    width = values.dtype.itemsize
+    if not 0 < width <= _MOST_DIGITS or not len(values):
+        return False
+    signs = np.ascontiguousarray(values).view(np.uint8).reshape(-1, width)
+    return bool((((signs >= ord("0")) & (signs <= ord("9"))) | (signs == 0)).all() and signs.any())
 
 
-def concatenate(parts: Sequence[Coded]) -> Coded:
-    """Stack coded columns of several layouts; a field a part lacks is null there."""
+def _digits_coded(values: npt.NDArray[np.bytes_]) -> npt.NDArray[np.uint64]:
+    """The number that "1" and the digits write, so that leading zeros stay; 0 for null."""
+    coded = np.strings.add(b"1", values).astype(np.uint64)
+    return np.where(values == b"", np.uint64(0), coded)
+
+
+def _digits(coded: npt.NDArray[np.uint64]) -> npt.NDArray[np.bytes_]:
+    written = np.where(coded == 0, np.uint64(1), coded).astype(f"S{_MOST_DIGITS + 1}")
+    if not (np.strings.startswith(written, b"1")).all():
+        raise BadInputError("block: a digits field holds a number that no writer makes")
+    found: npt.NDArray[np.bytes_] = np.strings.slice(written, 1, None).astype(f"S{_MOST_DIGITS}")
+    return found
+
+
+def concatenate(parts: Sequence[Columns]) -> dict[int, Column]:
+    """Stack columns of several layouts; a field a part lacks is null there."""
     numbers = sorted({number for part in parts for number in part})
-    return {number: np.concatenate([_or_null(part, number, parts) for part in parts]) for number in numbers}
+    lengths = [len(next(iter(part.values()))) for part in parts]
+    return {number: _stacked([part.get(number) for part in parts], lengths) for number in numbers}
 
 
-def _or_null(part: Coded, number: int, parts: Sequence[Coded]) -> npt.NDArray[np.generic]:
-    if number in part:
-        return part[number]
-    count = len(next(iter(part.values())))
-    like = next(other[number] for other in parts if number in other)
-    return np.zeros(count, like.dtype)
-
-
-def kinds_of(layout: Layout) -> dict[int, int]:
-    """Field numbers and their kinds."""
-    return {field.number: field.kind for field in layout.fields}
+def _stacked(parts: Sequence[Column | None], lengths: Sequence[int]) -> Column:
+    like = next(part for part in parts if part is not None)
+    if isinstance(like, Numbers):
+        zeros = (np.zeros(length, np.uint64) for length in lengths)
+        coded = [part.coded if isinstance(part, Numbers) else empty for part, empty in zip(parts, zeros, strict=True)]
+        return Numbers(like.kind, np.concatenate(coded))
+    values, codes, offset = [], [], 0
+    for part, length in zip(parts, lengths, strict=True):
+        held = part if isinstance(part, Texts) else Texts(np.zeros(1, "S1"), np.zeros(length, np.int64))
+        values.append(held.values)
+        codes.append(held.codes + offset)
+        offset += len(held.values)
+    return Texts(np.concatenate(values), np.concatenate(codes))

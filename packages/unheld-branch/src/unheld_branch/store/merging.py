@@ -18,8 +18,8 @@ from unheld_branch.keys.parties.rows import join as join_rows
 from unheld_branch.store import blocks, coding, files, layout
 from unheld_branch.store.blocks import Facts, SealedBlocks
 from unheld_branch.store.files import ColumnFile
-from unheld_branch.store.layout import Coded
-from unheld_branch.store.sealing import Codes, PartyKeys, Sealer
+from unheld_branch.store.layout import Codes, Columns
+from unheld_branch.store.sealing import PartyKeys, Sealer
 from unheld_verify import crypto
 
 PARTIES_A_SLICE = 500_000
@@ -123,36 +123,26 @@ def _read(sealer: Sealer, file: ColumnFile) -> SealedBlocks:
     return files.read_open(sealer.folder, place, file, sealer.open_day.directory_key)
 
 
-def _merged_rows(found: _Opened) -> tuple[Codes, Iterator[bytes]]:
+def _merged_rows(found: _Opened) -> tuple[Codes, list[bytes]]:
     """(parties, one plaintext each): rows by time, then in the order in which they came."""
-    parts: list[Coded] = []
+    parts: list[Columns] = []
     owners: list[Codes] = []
-    for _, group in groupby(range(len(found.plaintexts)), key=lambda i: _head(found.plaintexts[i])):
+    read = [blocks.read_rows(plaintext) for plaintext in found.plaintexts]
+    for _, group in groupby(range(len(read)), key=lambda number: read[number].layout.head):
         numbers = list(group)
-        read = [blocks.read_rows(found.plaintexts[number]) for number in numbers]
-        parts.append(layout.from_rows(np.concatenate([rows for _, rows in read]), read[0][0]))
-        owners.append(np.repeat(found.parties[numbers], [len(rows) for _, rows in read]))
-    coded, owner = layout.concatenate(parts), np.concatenate(owners)
-    order = np.lexsort((_number(coded[coding.TIME]), owner))
-    ordered: Coded = {number: column[order] for number, column in coded.items()}
-    shape = layout.fit(ordered, coding.KINDS)
+        parts.append(blocks.columns_of([read[number] for number in numbers]))
+        owners.append(np.repeat(found.parties[numbers], [read[number].count for number in numbers]))
+    columns, owner = layout.concatenate(parts), np.concatenate(owners)
+    order = np.lexsort((coding.times(columns), owner))
     starts = np.flatnonzero(np.diff(owner[order], prepend=-1))
-    bounds = [*starts.tolist(), len(owner)]
-    return owner[order][starts], blocks.rows_plaintexts(layout.to_rows(ordered, shape), shape, bounds)
+    ordered = {number: column.take(order) for number, column in columns.items()}
+    return owner[order][starts], blocks.rows_plaintexts(ordered, np.append(starts, len(owner)))
 
 
-def _head(plaintext: bytes) -> bytes:
-    return plaintext[: 2 + 2 * plaintext[1]]
-
-
-def _number(column: npt.NDArray[np.generic]) -> npt.NDArray[np.uint64]:
-    return column.astype(np.uint64)
-
-
-def _merged_facts(found: _Opened) -> tuple[Codes, Iterator[bytes]]:
+def _merged_facts(found: _Opened) -> tuple[Codes, list[bytes]]:
     """(parties, one plaintext each): every distinct fact, in the order in which they came."""
     merged: dict[int, Facts] = {}
     for party, plaintext in zip(found.parties.tolist(), found.plaintexts, strict=True):
         facts = merged.setdefault(party, [])
         facts += [fact for fact in blocks.read_facts(plaintext) if fact not in facts]
-    return np.array(list(merged), np.int64), (blocks.facts_plaintext(facts) for facts in merged.values())
+    return np.array(list(merged), np.int64), [blocks.facts_plaintext(facts) for facts in merged.values()]

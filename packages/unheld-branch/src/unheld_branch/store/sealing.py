@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +16,12 @@ from unheld_branch.keys.folios import FolioSecrets
 from unheld_branch.store import blocks, coding, files, layout
 from unheld_branch.store.blocks import Facts, Place, SealedBlocks
 from unheld_branch.store.files import ColumnFile
-from unheld_branch.store.layout import Coded
+from unheld_branch.store.layout import Codes, Columns, Texts
 from unheld_branch.store.openday import OpenDay
 from unheld_verify import columns, crypto
 from unheld_verify.columns import Column
 
 _SECONDS = 86_400
-Codes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class _Task:
     event_day: int
     rows: slice
     parties: Codes
-    bounds: list[int]
+    bounds: Codes
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ class Sealer:
         missing = max(0, files.LEAST_BLOCKS_A_BATCH - total + files.rounded(most) * len(widest))
         least = -(-missing // len(widest)) if widest else 0
         handles = self.handles(events.owners)
-        facts = {cls: _take(coding.coded_facts(events.table, cls), order) for cls in coding.classes_of(events.table)}
+        facts = {cls: coding.coded_facts(events.table, cls) for cls in coding.classes_of(events.table)}
         written = []
         for task in tasks:
             sealed = self._sealed(events, order[task.rows], task, facts[task.cls], batch_id, handles)
@@ -115,20 +114,19 @@ class Sealer:
             parties = inside[bounds]
             for cls in coding.classes_of(events.table):
                 if self.is_open(cls, day):
-                    yield _Task(cls, day, slice(start, end), parties, [*bounds.tolist(), end - start])
+                    yield _Task(cls, day, slice(start, end), parties, np.append(bounds, end - start))
                 else:
                     counts[f"{cls}: lapsed or erased, not stored"] += end - start
 
     def _sealed(
-        self, events: Events, rows: Codes, task: _Task, facts: Coded, batch_id: bytes, handles: npt.NDArray[np.void]
+        self, events: Events, rows: Codes, task: _Task, facts: Columns, batch_id: bytes, handles: npt.NDArray[np.void]
     ) -> SealedBlocks:
-        coded = {number: column[task.rows] for number, column in facts.items()}
-        coded[coding.TIME] = layout.code_unsigned(events.when[rows] % _SECONDS, None)
+        columns = {number: column.take(rows) for number, column in facts.items()}
+        columns[coding.TIME] = layout.code_unsigned(events.when[rows] % _SECONDS, None)
         if task.cls == "contact" and (events.counterpart >= 0).any():
-            coded[coding.COUNTERPART] = self._aliases(events, events.counterpart[rows], task.event_day)
-        shape = layout.fit(coded, coding.KINDS)
+            columns[coding.COUNTERPART] = self._aliases(events, events.counterpart[rows], task.event_day)
         secrets = self.secrets(events.owners.at(task.parties), task.cls, task.event_day)
-        plaintexts = blocks.rows_plaintexts(layout.to_rows(coded, shape), shape, task.bounds)
+        plaintexts = blocks.rows_plaintexts(columns, task.bounds)
         place = self.place(task.cls, task.event_day, batch_id)
         return blocks.seal(place, secrets, plaintexts, handles[task.parties])
 
@@ -136,7 +134,7 @@ class Sealer:
         place, padded = self.place(cls, event_day, batch_id), files.with_dummies(sealed, least=least)
         return files.write(self.folder, place, padded, self.open_day.directory_key)
 
-    def _aliases(self, events: Events, named: Codes, event_day: int) -> npt.NDArray[np.bytes_]:
+    def _aliases(self, events: Events, named: Codes, event_day: int) -> Texts:
         """How this column names the counterparts: 8 bytes each, zeros where there is none."""
         parties, at = np.unique(named, return_inverse=True)
         aliases = np.zeros(len(parties), f"S{coding.ALIAS_BYTES}")
@@ -144,7 +142,7 @@ class Sealer:
         if known.any():
             secrets = self.secrets(events.counterparts.at(parties[known]), "contact", event_day)
             aliases[known] = secrets.aliases()
-        return aliases[at]
+        return Texts(aliases, at.astype(np.int64))
 
     def seal_facts(self, parties: PartyKeys, facts: list[Facts]) -> tuple[bytes, list[ColumnFile]]:
         """Write the identity facts of parties: one block each in this month's identity column."""
@@ -168,7 +166,3 @@ def _runs(values: Codes) -> Iterator[tuple[int, int, int]]:
     starts = np.flatnonzero(np.diff(values, prepend=values[:1] - 1)).tolist()
     for start, end in zip(starts, [*starts[1:], len(values)], strict=True):
         yield int(values[start]), start, end
-
-
-def _take(coded: Mapping[int, npt.NDArray[np.generic]], order: Codes) -> Coded:
-    return {number: column[order] for number, column in coded.items()}

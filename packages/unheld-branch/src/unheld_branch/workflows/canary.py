@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from unheld_branch.keys.parties.parties import Parties
-from unheld_branch.store import blocks, coding, files, layout
+from unheld_branch.store import blocks, coding, files
 from unheld_branch.store.sealing import PartyKeys, Sealer
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
@@ -61,6 +61,5 @@ def _in_file(sealer: Sealer, file: files.ColumnFile, keys: PartyKeys) -> list[Se
     text = columns.day_text(file.column.event_day)
     if file.column.cls == "identity":
         return [Seen("identity", text, ())]
-    shape, rows = blocks.read_rows(plaintext)
-    times = layout.from_rows(rows, shape)[coding.TIME].astype(int) - 1
+    times = coding.times(blocks.columns_of([blocks.read_rows(plaintext)]))
     return [Seen(file.column.cls, text, tuple(times.tolist()))]
