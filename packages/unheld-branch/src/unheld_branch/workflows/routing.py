@@ -13,8 +13,8 @@ from unheld_branch.keys.parties.newcomers import Made, Newcomers
 from unheld_branch.keys.parties.parties import Parties
 from unheld_branch.records.chunks import BadRow
 from unheld_branch.store.coding import RECORD_CLASSES
-from unheld_branch.store.policy import Policy
 from unheld_branch.store.layout import Codes
+from unheld_branch.store.policy import Policy
 from unheld_branch.store.sealing import Events, PartyKeys, Sealer
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
