@@ -117,7 +117,7 @@ class Box:
         environment = {**os.environ, CLOCK_VARIABLE: self.clock, "TERM": "xterm", "COLUMNS": "80", **self.variables}
         pid, terminal = pty.fork()
         if pid == 0:
-            os.execve(PROGRAM, [str(PROGRAM), *self.words(*words)], environment)
+            os.execve(PROGRAM, [str(PROGRAM), *self.words(*words)], environment)  # noqa: S606 - the program under test
         shown, waiting, until = "", list(answers), time.monotonic() + 60
         while time.monotonic() < until:
             if waiting and waiting[0][0] in shown:

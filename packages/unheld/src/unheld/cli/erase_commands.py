@@ -57,8 +57,9 @@ def plan(
         said.append(f"  receipt box {box}; its claim code, shown once and kept nowhere: {made.claim_code}")
     said.append(f"  plan {out}, digest {made.plan.digest}")
     said.append(f"nothing was changed; unheld erase apply {out} asks for the first 8 digits of the digest")
+    boxed = str(box) if made.box else ""
     document = {"digest": made.plan.digest, "act": made.plan.act, "counts": dict(made.plan.counts), "plan": str(out)}
-    return Answer(said, document | ({"claim_code": made.claim_code} if made.box else {}))
+    return Answer(said, document | {"box": boxed, "claim_code": made.claim_code})
 
 
 def _planned(store: Store, where: Deployment, party: bool, file: str, day: str, cls: str, everything: bool) -> Planned:
@@ -90,7 +91,7 @@ def apply(
         done = applying.apply(store, where.open_custodians(), found, typed.strip())
         slot, copies = store.slot_words(), 1 + len(store.copies)
     inventory = Inventory(where.root).words()
-    document: dict[str, Any] = {**asdict(done), "ms": done.milliseconds, "erasable_slot": slot, "copies": copies}
+    document: dict[str, Any] = {**asdict(done), "erasable_slot": slot, "copies": copies}
     return Answer(_said(done, slot, copies, inventory), document | {"inventory": inventory})
 
 

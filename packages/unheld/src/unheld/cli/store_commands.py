@@ -74,7 +74,8 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
         f"  public log: {made.log}, key {policy.log_key}",
         f"  {Inventory(made.root).words()}",
     ]
-    return Answer(said, {"policy": policy.document(), "digest": policy.digest.hex(), "erasable_slot": slot})
+    pinned = policy.document() | {"canaries": len(policy.canaries)}  # whose test SIMs they are stays in genesis
+    return Answer(said, {"policy": pinned, "digest": policy.digest.hex(), "erasable_slot": slot})
 
 
 def _lifetimes(given: list[str]) -> dict[str, int]:

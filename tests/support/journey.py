@@ -1,0 +1,182 @@
+"""Every command of the tree on one small network, as the public surface is tested by: the same calls on any rows.
+
+told = journey(folder, Network.of(operator), "--json")
+told["status"].document
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tests.support.commands import Box, Ended, in_process
+from unheld.testing import textfile
+from unheld.testing.synthetic import Operator
+from unheld.workflows import running
+from unheld_branch.store import plan as plans
+
+FIRST = date(2026, 7, 1)
+CANARY, CLAIMANT = 0, 1
+MAPPINGS = Path(__file__).parents[2] / "examples" / "mappings"
+RECORDS, REGISTRY = MAPPINGS / "synthetic.toml", MAPPINGS / "synthetic-registry.toml"
+_NAMES = ("msisdn", "msisdn_counterpart", "imsi", "imei", "holder", "document", "location_id")
+
+
+@dataclass(frozen=True)
+class Network:
+    """What one operator delivers: a registry, two days of records; and which two people the calls are about."""
+
+    registry: pa.Table
+    days: tuple[pa.Table, pa.Table]
+    canary: str
+    claimant: str
+    marks: tuple[str, ...]
+
+    @classmethod
+    def of(cls, operator: Operator) -> Network:
+        """The network of a synthetic operator over its first two days."""
+        numbers = operator.population.msisdn.to_pylist()
+        return cls(
+            operator.registry(), (operator.day(operator.sealing_days[0]), operator.day(operator.sealing_days[1])),
+            numbers[CANARY], numbers[CLAIMANT], tuple(operator.planted()),
+        )  # fmt: skip
+
+    def renamed(self, names: Mapping[str, str], marks: tuple[str, ...]) -> Network:
+        """The same rows with other names; `marks` is what betrays the new ones."""
+        days = (_renamed(self.days[0], names), _renamed(self.days[1], names))
+        return replace(self, registry=_renamed(self.registry, names), days=days, marks=marks)
+
+    def of_canary(self) -> pa.Table:
+        """The canary's own records of the first day."""
+        return self.days[0].filter(pc.equal(self.days[0]["msisdn"], self.canary))
+
+
+def _renamed(table: pa.Table, names: Mapping[str, str]) -> pa.Table:
+    for place, name in enumerate(table.column_names):
+        if name in _NAMES:
+            texts = [None if text is None else names.get(text, text) for text in table[name].to_pylist()]
+            table = table.set_column(place, name, pa.array(texts, table.schema.field(name).type))
+    return table
+
+
+def journey(folder: Path, network: Network, *options: str) -> dict[str, Ended]:
+    """Run every command; what each said. `options` are global ones. Fails when a command ends in another way."""
+    return _Journey(folder, network, options).walk()
+
+
+class _Journey:
+    def __init__(self, folder: Path, network: Network, options: tuple[str, ...]) -> None:
+        self._box = Box(folder, FIRST, seconds=86_399, variables={"UNHELD_PROGRESS_FPS": "1e9"})
+        self._folder, self._network, self._options = folder, network, options
+        self._told: dict[str, Ended] = {}
+        source = folder / "delivered"
+        source.mkdir(parents=True)
+        self._registry = textfile.write(network.registry, source / "registry.csv")
+        self._days = [textfile.write(table, source / f"day-{at}.csv") for at, table in enumerate(network.days)]
+        (source / "empty.csv").write_bytes(b"")
+        (folder / "canaries.txt").write_text(network.canary)
+        (folder / "claimant.txt").write_text(network.claimant)
+
+    def _call(self, *words: str | Path, code: int = 0, label: str = "") -> Ended:
+        ended = self._box(*self._options, *words)
+        assert ended.code == code, (words, ended)
+        self._told[label or " ".join(map(str, words[:2]))] = ended
+        return ended
+
+    def walk(self) -> dict[str, Ended]:
+        """All of it, in an order that a store can live through."""
+        self._found()
+        self._take_in()
+        self._prove()
+        self._forget()
+        self._lapse()
+        return self._told
+
+    def _found(self) -> None:
+        told: list[str | Path] = [
+            "--custodians",
+            "2",
+            "--threshold",
+            "2",
+            "--home",
+            "MM",
+            "--copy",
+            self._folder / "copy",
+        ]
+        self._call("init", *told, "--canaries", self._folder / "canaries.txt", label="init")
+        self._call("status", label="status empty")
+        self._call("day", "open")
+        self._call("inventory", "add", "mediation", "--holds", "CDRs", "--retention", "13 months")
+        self._call("inventory", "list")
+
+    def _take_in(self) -> None:
+        for path in (self._registry, self._days[0]):
+            self._call("map", path, label=f"map {path.stem}")
+        self._call("ingest", self._registry, "--mapping", REGISTRY, label="ingest registry")
+        self._call("ingest", self._days[0], "--mapping", RECORDS, label="ingest")
+        self._call("ingest", self._days[0], "--mapping", RECORDS, label="ingest known")
+        empty = self._days[0].with_name("empty.csv")
+        self._call("ingest", self._days[0], empty, "--mapping", RECORDS, code=3, label="ingest partly")
+        self._call("ingest", self._registry, "--mapping", RECORDS, code=1, label="ingest refused")
+        self._call("canary", "check")
+        self._box.when += timedelta(days=1)
+        self._call("day", "close")
+        self._call("day", "open", label="day open next")
+        self._call("park", "add", self._days[1], "--mapping", RECORDS)
+        self._call("park", "list")
+        [parked] = (self._box.root / "parked").glob("*.parked")
+        self._call("status", label="status parked")
+        self._call("park", "open", parked.stem)
+        self._call("day", "close", label="day close next")
+
+    def _prove(self) -> None:
+        self._call("status", label="status")
+        self._call("check", label="check")
+        self._call("doctor", code=2, label="doctor")
+        self._call("log", "head")
+        self._call("log", "verify")
+        self._call("log", "prove", "--kind", "close", "--out", self._folder / "close.tlog-proof")
+
+    def _forget(self) -> None:
+        plan, code = self._folder / "plan.json", self._folder / "code.txt"
+        planned = self._call("erase", "plan", "--file", self._folder / "claimant.txt", "--out", plan)
+        code.write_text(_claim_code(planned))
+        for words in (["--day", str(FIRST)], ["--day", str(FIRST), "--class", "place"], ["--everything"]):
+            made = self._folder / f"plan{''.join(words)}.json"
+            self._call("erase", "plan", *words, "--out", made, label=f"erase plan {words[-1]}")
+        digest = plans.decode(plan.read_bytes()).digest
+        self._call("erase", "apply", plan, "--confirm", "00000000", code=4, label="erase apply unconfirmed")
+        self._call("erase", "apply", plan, "--confirm", digest)
+        self._call("log", "publish")
+        proof = self._folder / "receipt.tlog-proof"
+        self._call("receipt", "open", plan.with_suffix(".box"), "--code", f"@{code}", "--out", proof)
+        self._call("receipt", "check", proof)
+
+    def _lapse(self) -> None:
+        self._box.when += timedelta(days=9)
+        self._call("lapse", "show")
+        self._call("lapse", "run")
+        with patch(f"{running.__name__}.subprocess.run", self._step):
+            self._call("run", "--once", label="run")
+        self._call("status", label="status at the end")
+
+    def _step(self, words: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        """A step of `run`, in this process: another start of Python shows nothing more."""
+        ended = in_process(words[3:], UNHELD_CLOCK=self._box.clock)
+        sys.stderr.write(ended.out + ended.err)
+        return subprocess.CompletedProcess(words, ended.code)
+
+
+def _claim_code(planned: Ended) -> str:
+    if planned.out.startswith("{"):
+        return str(planned.document["claim_code"])
+    return planned.out.split("kept nowhere: ")[1].split()[0]
