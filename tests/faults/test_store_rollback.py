@@ -170,9 +170,13 @@ def test_two_openings_in_one_process_exclude_each_other(made: TestStore) -> None
 def test_readers_share_a_lock(tmp_path: Path) -> None:
     """Many may hold a shared lock; a writer waits for none and is refused."""
     place = tmp_path / "lock"
-    with locks.locked(place, exclusive=False), locks.locked(place, exclusive=False):
-        with pytest.raises(LockedError), locks.locked(place, exclusive=True):
-            pass
+    with (
+        locks.locked(place, exclusive=False),
+        locks.locked(place, exclusive=False),
+        pytest.raises(LockedError),
+        locks.locked(place, exclusive=True),
+    ):
+        pass
     with locks.locked(place, exclusive=True):
         assert place.exists()
 

@@ -193,8 +193,9 @@ def _digits_coded(values: npt.NDArray[np.bytes_]) -> npt.NDArray[np.uint64]:
 
 
 def _digits(coded: npt.NDArray[np.uint64]) -> npt.NDArray[np.bytes_]:
-    written = np.where(coded == 0, np.uint64(1), coded).astype(f"S{_MOST_DIGITS + 1}")
-    if not (np.strings.startswith(written, b"1")).all():
+    written = np.where(coded == 0, np.uint64(1), coded).astype(f"S{_MOST_DIGITS + 2}")
+    too_long = coded >= np.uint64(2 * 10**_MOST_DIGITS)
+    if (coded == 1).any() or too_long.any() or not np.strings.startswith(written, b"1").all():
         raise BadInputError("block: a digits field holds a number that no writer makes")
     found: npt.NDArray[np.bytes_] = np.strings.slice(written, 1, None).astype(f"S{_MOST_DIGITS}")
     return found
