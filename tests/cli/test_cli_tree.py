@@ -81,7 +81,11 @@ def test_every_command_declares_its_surface(words: str) -> None:
 
 def test_only_the_canary_and_the_claimant_are_one_partys() -> None:
     """What opens one party's facts is a list that grows only on purpose."""
-    assert {words for words, kind in SURFACES.items() if kind is Surface.ONE_PARTY} == {"canary check", "receipt open"}
+    assert {words for words, kind in SURFACES.items() if kind is Surface.ONE_PARTY} == {
+        "canary check",
+        "receipt check",
+        "receipt open",
+    }
 
 
 @commands

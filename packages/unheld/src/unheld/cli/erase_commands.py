@@ -50,6 +50,8 @@ def plan(
     where = deployment()
     with where.opened() as store:
         made = _planned(store, where, party, file, day, cls, everything)
+    if made.box and settings.quiet and not settings.as_json:
+        raise UsageError("--quiet would swallow the claim code, which is shown once and kept nowhere; nothing was made")
     durable.write_file(out, made.plan.encode())
     said = [f"this plan would forget: {_words(made.plan)}", *_counts(made)]
     if made.box:

@@ -105,7 +105,7 @@ def _newest(found: Log, key: Key, kind: str) -> int:
     raise CannotVerifyError(f"the log has no published statement of kind {kind}: publish first")
 
 
-@command(receipts, "check", Surface.FIGURES)
+@command(receipts, "check", Surface.ONE_PARTY)
 def check(file: Annotated[Path, typer.Argument(help="A receipt (.tlog-proof).")], log_key: LogKey = "") -> Answer:
     """Check a receipt offline, step by step, in plain words."""
     if not file.is_file():
