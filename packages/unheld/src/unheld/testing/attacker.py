@@ -14,7 +14,7 @@ planted folios yes or no.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -23,14 +23,14 @@ from unheld.testing import evidence as evidence_
 from unheld.testing import folios
 from unheld.testing.closure import BULK, Closure
 from unheld.testing.disclosure import Graph
-from unheld.testing.evidence import Evidence
 from unheld.testing.folios import Tried
 from unheld.testing.planted import Planted, identities
 from unheld.testing.recording import Recording
 from unheld.testing.synthetic import Operator
 from unheld_branch.keys.parties import tags
-from unheld_branch.store import blocks, layout
+from unheld_branch.store import blocks
 from unheld_branch.store.coding import TIME
+from unheld_branch.store.layout import Numbers
 from unheld_verify.columns import Column
 from unheld_verify.errors import NotAllowedError
 
@@ -88,9 +88,8 @@ class Loot:
     def reads(self, folio: Folio, seconds: Collection[int]) -> bool:
         """Whether a planted folio opens and holds records of exactly these seconds of its event day."""
         column = Column(folio.cls, folio.event_day, folio.sealing_day)
-        label = {name: label for label, name in self._names.items()}.get(folio.party)
         held = self._closure.held.found
-        parties = [party for party in held["party-key"] if party[1] == label]
+        parties = [party for party in held["party-key"] if self._names.get(party[1]) == folio.party]
         found: set[int] = set()
         for where, keys in held["column-key-set"]:
             if where == column and parties:
@@ -155,25 +154,19 @@ class Attacker:
                 f"{strangers} rows of this store are not of the synthetic operator: nothing was tried and nothing is"
                 " told. This attacker is for made-up networks only"
             )
-        named = sorted(((known[row], label) for row, found in walked.rows.items() for _, label in found), reverse=True)
-        return {label: identity for identity, label in _preferred(named)}
-
-
-def _preferred(named: Iterable[tuple[str, bytes]]) -> Iterable[tuple[str, bytes]]:
-    """Telephone numbers last, so that a party of several identities goes by its number."""
-    return sorted(named, key=lambda pair: pair[0].startswith("tel:"))
+        named = {(known[row], label) for row, found in walked.rows.items() for _, label in found}
+        # telephone numbers last, so that a party of several identities goes by its number
+        return {label: name for name, label in sorted(named, key=lambda pair: (pair[0].startswith("tel:"), pair))}
 
 
 def _seconds(plaintext: bytes) -> list[int]:
     if plaintext[:1] != bytes((blocks.ROWS,)):
         return []
-    shape, rows = blocks.read_rows(plaintext)
-    return [int(second) - 1 for second in layout.from_rows(rows, shape)[TIME].tolist()]
+    times = blocks.columns_of([blocks.read_rows(plaintext)])[TIME]
+    assert isinstance(times, Numbers)
+    return [coded - 1 for coded in times.coded.tolist()]
 
 
 def _counts(walked: Closure, tried: Tried) -> dict[str, int]:
     counts = Counter({name: len(found) for name, found in walked.held.found.items() if found})
     return dict(counts + Counter({"records": tried.blocks}))
-
-
-__all__ = ["Attacker", "Evidence", "Figures", "Folio", "Loot"]

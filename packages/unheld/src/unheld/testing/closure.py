@@ -7,7 +7,7 @@ what it needs once. Two kinds of steps: opening a sealed kind with every key it 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
@@ -130,14 +130,15 @@ class Closure:
         for data in recording.slots.values():
             for name in slots:
                 self.held.add(name, *states.in_bytes(data))
+        likely = self.evidence.memory.union(*self.evidence.written)
         for name in (*slots, "node-key"):
-            self.held.add(name, *self.evidence.loose)
-        self.held.add("plan-key", *((0, key) for key in self.evidence.loose))
+            self.held.add(name, *likely, *self.evidence.raw)
+        self.held.add("plan-key", *((0, key) for key in likely))
         for state in self.evidence.states:
             self._seize_state(state)
         for policy in self.evidence.policies.values():
             self._seize_written(len(columns.components(policy.n, policy.t)))
-            self._seize_links(policy)
+            self._seize_links(policy, likely)
 
     def _seize_state(self, data: bytes) -> None:
         """Keys of a whole state found outside any seal."""
@@ -158,16 +159,16 @@ class Closure:
             for column in self.evidence.files:
                 self.held.add("column-key-set", *((column, group) for group in groups))
 
-    def _seize_links(self, policy: Policy) -> None:
+    def _seize_links(self, policy: Policy, likely: Collection[bytes]) -> None:
         """A loose key may be a day key or a chain: the hashes in the journal confirm it."""
-        days = {day for _, day in self.evidence.checks}
-        for key, day in product(self.evidence.loose, days):
+        known = {(day, check): component for (component, day), check in self.evidence.checks.items()}
+        for key, day in product(likely, {day for day, _ in known}):
             window = columns.window(day, policy.late_days, policy.lifetimes)
             for name, day_key in (("day-key", key), ("chain", columns.day_key(key, day))):
                 keys = (columns.column_key(day_key, *pair) for pair in window)
-                check = crypto.sha256(b"unheld/v1/check", *keys).hex()
-                for component in (s for s, e in self.evidence.checks if (e, self.evidence.checks[s, e]) == (day, check)):
-                    self.held.add(name, (component, day, key))
+                place = (day, crypto.sha256(b"unheld/v1/check", *keys).hex())
+                if place in known:
+                    self.held.add(name, (known[place], day, key))
 
     # --- what sealed kinds give, once open
 
@@ -217,7 +218,7 @@ class Closure:
 
     def take_day(self, edge: Edge, directory: bytes, keys: DayKeys) -> None:
         """Hold an open day's keys."""
-        self.gain(edge, "directory-key", directory)
+        self.gain(edge, "directory-key", *filter(None, [directory]))
         sets = ((Column(*pair, keys.day), components) for pair, components in keys.keys.items())
         self.gain(edge, "column-key-set", *sets)
 

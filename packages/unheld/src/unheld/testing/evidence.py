@@ -73,7 +73,8 @@ class Evidence:
     parked: list[tuple[ParkedHeader, bytes, bytes]] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
     written: list[list[bytes]] = field(default_factory=list, repr=False)
-    loose: set[bytes] = field(default_factory=set, repr=False)
+    memory: set[bytes] = field(default_factory=set, repr=False)
+    raw: set[bytes] = field(default_factory=set, repr=False)
     states: list[bytes] = field(default_factory=list, repr=False)
     checks: dict[tuple[int, int], str] = field(default_factory=dict)
 
@@ -91,13 +92,13 @@ def sort(recording: Recording) -> Evidence:
             data = version.read()
             found.states += states.found(data)
             found.written.append(states.in_text(data))
-            found.loose.update(states.in_bytes(data), found.written[-1])
+            found.raw.update(states.in_bytes(data))
     _take_journal(recording, found)
     for store in found.policies:
         found.sealed += _database(recording, store)
     for dump in recording.memory:
         found.states += dump.states
-        found.loose.update(dump.keys)
+        found.memory.update(dump.keys)
     return found
 
 

@@ -77,4 +77,3 @@ def _keys(part: bytes) -> Iterator[bytes]:
         key = part[start : start + KEY_BYTES]
         if part[start + KEY_BYTES : start + KEY_BYTES + 1] == b"\0" and looks_random(key):
             yield key
-

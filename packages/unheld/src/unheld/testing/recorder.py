@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -43,8 +44,9 @@ class Copies:
     def take(self) -> None:
         """Copy what changed since the last copy."""
         for path in sorted(path for folder in self._folders for path in folder.rglob("*") if path.is_file()):
-            if path.suffix != SLOT_SUFFIX and self._changed(path):
-                self._keep(path)
+            if path.suffix != SLOT_SUFFIX:
+                with suppress(FileNotFoundError):  # SQLite takes its write-ahead file away when it is done with it
+                    self._take_file(path)
         self._take_slots()
 
     def recording(self) -> Recording:
@@ -52,12 +54,12 @@ class Copies:
         self.take()
         return self._archive.recording(self.words, {str(path): data for path, (_, data) in self._slots.items()})
 
-    def _changed(self, path: Path) -> bool:
+    def _take_file(self, path: Path) -> None:
         about = path.stat()
         mark = (about.st_ino, about.st_size, about.st_mtime_ns)
-        changed = self._seen.get(path) != mark
-        self._seen[path] = mark
-        return changed
+        if self._seen.get(path) != mark:
+            self._keep(path)
+            self._seen[path] = mark
 
     def _keep(self, path: Path) -> None:
         main = path.with_name(path.name.removesuffix("-wal"))

@@ -1,7 +1,7 @@
 """What a disk ever held in a run: every version of every file, every row ever in a database, the slots as they end.
 
-A recorder (`unheld.testing.recorder`) fills an `Archive`; an attacker reads the `Recording` of it. Contents of an
-erasable slot that were overwritten in place are left out: that they are gone is the one assumption (`docs/security.md`).
+A recorder (`unheld.testing.recorder`) fills an `Archive`; an attacker reads the `Recording` of it. What an erasable
+slot held before it was overwritten in place is left out: that it is gone is the one assumption (`docs/security.md`).
 """
 
 from __future__ import annotations

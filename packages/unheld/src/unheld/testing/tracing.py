@@ -22,7 +22,7 @@ from unheld_verify.errors import CannotVerifyError
 _WRITES = "write,pwrite64,writev,pwritev,pwritev2"
 _CHANGES = "openat,open,creat,lseek,truncate,ftruncate,rename,renameat,renameat2,unlink,unlinkat,fsync,fdatasync"
 _BLIND = "mmap,sendfile,copy_file_range,splice,tee,vmsplice,io_uring_setup,link,linkat"
-_MOST_BYTES = 1 << 30  # of one call: strace prints nothing shorter than it was
+_MOST_BYTES = (1 << 30) - 1  # of one call: the most that strace takes, so that nothing is cut
 
 _LINE = re.compile(r"(\d+) +(\w+)\((.*)\) += (-?\d+|0x[0-9a-f]+)(?:<.*>)?(?: .*)?$")
 _UNFINISHED = re.compile(r"(\d+) +(.*) <unfinished \.\.\.>$")
@@ -129,6 +129,7 @@ class _Disk:
     archive: Archive
     files: dict[str, bytearray] = field(default_factory=dict)
     ends: dict[str, int] = field(default_factory=dict)  # where the next `write` goes
+    unsynced: dict[str, list[range]] = field(default_factory=dict)  # written since the last version was kept
 
     def take(self, call: _Call) -> None:
         """Carry out one call."""
@@ -150,6 +151,10 @@ class _Disk:
         placed = call.name.startswith("p")
         at = _offset(call) if placed else self.ends.get(path, 0)
         held = self.files.setdefault(path, bytearray())
+        waiting = self.unsynced.setdefault(path, [])
+        if any(at < part.stop and part.start < at + len(data) for part in waiting):
+            self._sync(path)  # what is written over may have reached the disk before
+        waiting.append(range(at, at + len(data)))
         held.extend(bytes(max(0, at + len(data) - len(held))))
         held[at : at + len(data)] = data
         if not placed:
@@ -157,6 +162,7 @@ class _Disk:
 
     def _sync(self, path: str) -> None:
         """Keep the version that a sync makes durable; of a slot none, since it is overwritten in place."""
+        self.unsynced.get(path, []).clear()
         if path not in self.files or path.endswith(SLOT_SUFFIX):
             return
         self.archive.keep(path, bytes(self.files[path]))
