@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from unheld_branch.keys.parties.newcomers import Made, Newcomers
 from unheld_branch.keys.parties.parties import Parties
+from unheld_branch.keys.parties.rows import order
 from unheld_branch.records.chunks import BadRow
 from unheld_branch.store.coding import RECORD_CLASSES
 from unheld_branch.store.layout import Codes
@@ -99,6 +100,8 @@ def resolve(table: pa.Table, parties: Parties, day: int) -> Resolved:
     bad = _aside(table, ~keep, _NOBODY)
     if not keep.all():
         table, when, owner_codes = table.filter(pa.array(keep)), when[keep], owner_codes[keep]
+    if any(name.startswith("imsi:") for name in owner_names):
+        owner_codes, owners = _one_a_party(owner_codes, owners)
     codes, names = _identities(table["counterpart"]) if "counterpart" in table.column_names else (_no_codes(when), [])
     parties, others = rows_of(parties, names, trees, made, lambda _: trees[1])
     parties = _unknown_before(parties, names, codes, when, trees, made)
@@ -117,6 +120,12 @@ def _identities(column: pa.ChunkedArray) -> tuple[Codes, list[str]]:
     places = np.full(len(encoded.dictionary) + 1, -1, np.int64)
     places[used] = np.arange(len(used))
     return places[codes], names
+
+
+def _one_a_party(codes: Codes, owners: PartyKeys) -> tuple[Codes, PartyKeys]:
+    """A number and its SIMs are one party, and a party has one block in a file."""
+    _, first, place = np.unique(order(owners.labels), return_index=True, return_inverse=True)
+    return place[codes], owners.at(first)
 
 
 def _no_codes(when: Codes) -> Codes:
