@@ -103,16 +103,20 @@ def _merge_column(
     if not len(present):
         return []
     secrets = sealer.secrets(finder.parties.at(present), *column)
-    owners: list[Codes] = []
+    owners: list[int] = []
     plaintexts: list[bytes] = []
     for file, held, (numbers, parties) in zip(opened, read, found, strict=True):
         place = sealer.place(*column, file.batch_id)
-        owners.append(np.searchsorted(present, parties))
-        for number, owner in zip(numbers.tolist(), owners[-1].tolist(), strict=True):
+        for number, owner in zip(numbers.tolist(), np.searchsorted(present, parties).tolist(), strict=True):
             key, block_id = secrets.block_key(owner), held.ids[number].tobytes()
-            plaintexts.append(blocks.open_block(place, key, block_id, held.blocks[number]))
+            # A dummy's handle may happen to be a party's; its id never is.
+            if secrets.block_id(owner, file.batch_id) == block_id:
+                owners.append(owner)
+                plaintexts.append(blocks.open_block(place, key, block_id, held.blocks[number]))
+    if not owners:
+        return []
     merged = _merged_facts if column[0] == "identity" else _merged_rows
-    folio, merged_plaintexts = merged(_Opened(np.concatenate(owners), plaintexts))
+    folio, merged_plaintexts = merged(_Opened(np.array(owners), plaintexts))
     place = sealer.place(*column, batch_id)
     sealed = blocks.seal(place, secrets.at(folio), merged_plaintexts)
     return [files.write(sealer.folder, place, files.with_dummies(sealed), None)]
