@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from unheld_branch.store import parked, parkkeys
+from unheld_branch.store.journal import Parked
 from unheld_branch.store.store import Store
 from unheld_slots import durable
 from unheld_verify import columns, crypto
+from unheld_verify.errors import VerificationError
 
 _FOLDER = "parked"
 
@@ -45,3 +48,11 @@ def park(store: Store, reason: str, pieces: Iterable[bytes], records: int, diges
 def digest(store: Store, path: str) -> str:
     """SHA-256 of a file of the store, hex, read in pieces."""
     return crypto.file_sha256(store.folder / path).hex()
+
+
+def checked(store: Store, batch: Parked) -> Path:
+    """The file of a parked batch. Raises VerificationError when it is gone or not the one the journal names."""
+    path = store.folder / batch.path
+    if not path.is_file() or digest(store, batch.path) != batch.sha256:
+        raise VerificationError(f"{batch.path}: missing or altered; restore it from a backup")
+    return path

@@ -117,7 +117,7 @@ def unpark(store: Store, custodians: Custodians, batch: str) -> Delivery:
     open_day = store.open_day()
     if open_day is None:
         raise SealedError("no day is open: `unheld day open` first")
-    path = store.folder / waiting[batch].path
+    path = parking.checked(store, waiting[batch])
     shares = custodians.open_parked(formats.read_header(path).encode())
     with drafted(store, Sealer(store.folder, store.policy.store_id, open_day), unparks=batch) as draft:
         stream = pa.ipc.open_stream(_Joined(formats.open_parked(path, shares)))
