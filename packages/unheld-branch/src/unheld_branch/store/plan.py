@@ -152,9 +152,16 @@ def decode(data: bytes) -> Plan:
             leaves=document.get("leaves", 0),
             signature=base64.b64decode(document["signature"], validate=True),
         )
-        known = plan.act in ACTS and (plan.act != "class" or plan.cls in columns.CLASSES) and plan.encode() == data
+        known = _is_known(plan) and plan.encode() == data
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise BadInputError(f"plan: {error!r}; `unheld erase plan` makes one") from None
     if not known:
         raise BadInputError("plan: has fields or values that this version does not write; make a new one")
     return plan
+
+
+def _is_known(plan: Plan) -> bool:
+    columns.day_number(plan.made)
+    figures = (plan.leaves, *plan.counts.values())
+    named = plan.act in ACTS and (plan.act != "class" or plan.cls in columns.CLASSES)
+    return named and all(type(figure) is int and figure >= 0 for figure in figures)
