@@ -200,11 +200,11 @@ def seal(
 ) -> SealedBlocks:
     """Seal one plaintext a folio, in the order of `secrets`, in file order, with `handles` if its day is open."""
     aad, batch = place.aad, place.batch_id
-    ids, blocks = [], []
-    for number, plaintext in enumerate(plaintexts):
-        block_id = secrets.block_id(number, batch)
-        ids.append(block_id)
-        blocks.append(crypto.seal(secrets.block_key(number), plaintext, aad + block_id))
+    ids = [secrets.block_id(number, batch) for number in range(len(secrets))]
+    messages = (
+        (secrets.block_key(number), plaintext, aad + ids[number]) for number, plaintext in enumerate(plaintexts)
+    )
+    blocks = crypto.seal_each(messages, len(ids))
     none = np.zeros(len(ids), "V8")
     return in_file_order(ids_array(ids), blocks, none if handles is None else handles)
 

@@ -185,9 +185,13 @@ def opened(places: Places, clock: Clock, *, write: bool = False) -> Iterator[Sto
         raise NoStoreError(f"{places.root}: no store there; `unheld init` makes one")
     with locks.locked(places.root / "lock", exclusive=True):
         store = _open(places, clock)
-        if write:
-            store.tidy()
-        yield store
+        try:
+            if write:
+                store.tidy()
+            yield store
+        finally:
+            for vault in (store.vault, *store.copies):
+                vault.database.disconnect()
 
 
 def _open(places: Places, clock: Clock) -> Store:

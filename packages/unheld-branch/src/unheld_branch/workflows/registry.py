@@ -124,11 +124,13 @@ def _free_sims(draft: Draft, rows: Sequence[RegistryRow]) -> list[str | None]:
     parties = _labels(draft, [row.imsi for row in rows if row.imsi is not None])
     owners = _labels(draft, [row.owner for row in rows])
     free: list[str | None] = []
+    given: set[str | None] = {None}
     for row in rows:
-        shared = row.imsi in free if row.imsi not in parties else parties[row.imsi] != owners.get(row.owner)
+        shared = row.imsi in given if row.imsi not in parties else parties[row.imsi] != owners.get(row.owner)
         if row.imsi is not None and shared:
             draft.counts[_SHARED_SIM] += 1
         free.append(None if shared else row.imsi)
+        given.add(row.imsi)
     return free
 
 
