@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from unheld_branch.keys import folios
+from unheld_branch.records import schema
 from unheld_branch.store import blocks, layout
 from unheld_branch.store.blocks import Place
-from unheld_branch.store.coding import KINDS
 from unheld_verify import crypto
 from unheld_verify.columns import Column
 
@@ -25,17 +25,22 @@ HANDLES = bytes(range(32))
 FACTS = [{"holder": "Specimen ÆØÅ", "document": "XX-1"}, {"holder": "Specimen B"}]
 LENGTHS = (1, 64, 65, 100, 257, 1_000, 65_537, 1_000_003)
 NULL = None
-CHARGE = {
-    1: [0, 59, 86_399], 2: [5, 1, 2], 3: [0, 1, 0], 4: [NULL, 118, NULL], 5: [NULL, NULL, 2**40],
-    7: [-1, 0, NULL], 8: [-(2**31), 2**31, 0], 9: ["", "web", "ussd"], 10: ["4G", "4G", ""],
+Facts = dict[int, list[Any]]
+CHARGE: Facts = {
+    1: [0, 59, 86_399], 2: [5, 1, 2], 3: [1, 1, 1], 4: [NULL, 118, NULL], 5: [NULL, NULL, 2**40],
+    7: [-1, 0, NULL], 8: [-(2**31), -(2**31), -(2**31)], 9: ["", "web", "ussd"], 10: ["4G", "4G", "4G"],
 }  # fmt: skip
-CONTACT = {1: [3], 20: [b"\xa1\xa2\xa3\xa4\xa5\xa6\xa7\xa8"], 21: ["001010000000001"], 24: ["999"]}
-PLACE = {1: [3, 3], 30: ["c00007", ""], 31: [-90 * 10**5, NULL], 32: [180 * 10**5, NULL]}
+CONTACT: Facts = {1: [3], 20: [b"\xa1\xa2\xa3\xa4\xa5\xa6\xa7\xa8"], 21: ["001010000000001"], 24: ["999"]}
+SEVERAL: Facts = {
+    1: [3, 3, 4], 20: [b"\xa1" * 8, b"\xa2" * 8, b""], 21: ["001010000000001"] * 3, 22: ["", "0", "999999999999999999"],
+    23: ["00101", "", "00102"],
+}  # fmt: skip
+PLACE: Facts = {1: [3, 3], 30: ["c00007", ""], 31: [-90 * 10**5, NULL], 32: [180 * 10**5, NULL]}
 
 
 def build() -> dict[str, Any]:
     """The vectors; every input is fixed."""
-    made = [_block(number, cls, facts) for number, (cls, facts) in enumerate(_plaintexts().items(), 1)]
+    made = [_block(number, cls, facts) for number, (cls, facts) in enumerate(_plaintexts(), 1)]
     open_place = Place(STORE, SET, Column("charge", EVENT_DAY, SEALING_DAY), BATCH)
     return {
         "page": "docs/spec/block.md",
@@ -57,34 +62,32 @@ def build() -> dict[str, Any]:
     }
 
 
-def _plaintexts() -> dict[str, tuple[bytes, Any]]:
-    rows = {"charge": CHARGE, "contact": CONTACT, "place": PLACE}
-    return {cls: (_rows(facts), _said(facts)) for cls, facts in rows.items()} | {
-        "identity": (blocks.facts_plaintext(FACTS), FACTS)
-    }
+def _plaintexts() -> list[tuple[str, tuple[bytes, Any]]]:
+    rows = [("charge", CHARGE), ("contact", CONTACT), ("contact", SEVERAL), ("place", PLACE)]
+    made: list[tuple[str, tuple[bytes, Any]]] = [(cls, (_rows(facts), _said(facts))) for cls, facts in rows]
+    return [*made, ("identity", (blocks.facts_plaintext(FACTS), FACTS))]
 
 
-def _rows(facts: dict[int, list[Any]]) -> bytes:
-    coded = {number: _coded(number, values) for number, values in facts.items()}
-    fitted = layout.fit(coded, KINDS)
-    matrix = layout.to_rows(coded, fitted)
-    return next(blocks.rows_plaintexts(matrix, fitted, [0, len(matrix)]))
+def _rows(facts: Facts) -> bytes:
+    columns = {number: _coded(number, values) for number, values in facts.items()}
+    return blocks.rows_plaintexts(columns, np.array([0, len(facts[1])]))[0]
 
 
-def _coded(number: int, values: list[Any]) -> Any:
-    if KINDS[number] == layout.BYTES:
-        return np.array([value if isinstance(value, bytes) else value.encode() for value in values], dtype="S")
+def _coded(number: int, values: list[Any]) -> layout.Column:
+    kind = next(field.kind for field in schema.FIELDS if field.number == number)
+    if kind == "b":
+        return layout.texts(np.array([v if isinstance(v, bytes) else v.encode() for v in values], dtype="S"))
     null = np.array([value is None for value in values])
     filled = np.array([value or 0 for value in values], np.int64)
-    code = layout.code_signed if KINDS[number] == layout.SIGNED else layout.code_unsigned
-    return code(filled, null)
+    return layout.code_signed(filled, null) if kind == "s" else layout.code_unsigned(filled, null)
 
 
-def _said(facts: dict[int, list[Any]]) -> dict[str, list[Any]]:
+def _said(facts: Facts) -> dict[str, list[Any]]:
     """Values by field number as JSON can say them: null is "null", an alias is hex."""
     return {
         str(number): [
-            "null" if value in {None, ""} else value.hex() if isinstance(value, bytes) else value for value in values
+            "null" if value in {None, "", b""} else value.hex() if isinstance(value, bytes) else value
+            for value in values
         ]
         for number, values in facts.items()
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -13,11 +14,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-import unheld_formats as formats
-import unheld_outside as outside
 import unheld_reader as reader
 from unheld_reader import Folio, OpenedStore
 
+from tests.support import second_formats as second
 from tests.support.stores import TestStore, made_store
 from tests.support.traffic import Column, Records, delivered, identity, registered
 from unheld.plans import planning
@@ -32,6 +32,8 @@ SIM_CARDS = dict(zip(NUMBERS, ("imsi:" + imsi for imsi in REGISTRY["imsi"].to_py
 FORGOTTEN = NUMBERS[3]
 ROOT = Path(__file__).parents[2]
 Found = dict[str, list[Folio]]
+IN_CLEAR = ("genesis.json", "catalog.db*", "parking-keys.json", "lock")
+raw = bytes.fromhex
 
 
 def opened(made: TestStore, custodians: Iterable[int]) -> OpenedStore:
@@ -92,10 +94,10 @@ def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     look("closed")
     made.set_clock(SECOND)
     batch = made.park(OPERATOR.day(SECOND)).batches[0]
-    path = next(entry["path"] for entry in opened(made, ()).found.entries if entry.get("batch") == batch)
-    parked = opened(made, range(t)).parked(path)
-    with pytest.raises(formats.Gone):
-        opened(made, range(t - 1)).parked(path)
+    path = next(entry["path"] for entry in opened(made, ()).catalog.entries if entry.get("batch") == batch)
+    parked = unparked(made, path, range(t))
+    with pytest.raises(reader.Gone):
+        unparked(made, path, range(t - 1))
     made.open_day(SECOND)
     made.unpark(batch)
     made.close()
@@ -108,6 +110,22 @@ def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     made.lapse()
     look("lapsed")
     return Life(made, t, stores, folios, parked, plan)
+
+
+def unparked(made: TestStore, path: str, custodians: Iterable[int]) -> bytes:
+    """The plaintext of a parked batch, by the park keys of these custodians."""
+    found, held = second.parked((made.root / path).read_bytes()), dict[int, bytes]()
+    for header in (custodian(made, index) for index in custodians):
+        for key in header["park"]:
+            if (key["reason"], key["period"]) == (found.header["reason"], found.header["period"]):
+                held |= second.shares(found, header["index"], raw(key["mlkem"]), raw(key["x25519"]))
+    return second.unpark(found, held)
+
+
+def custodian(made: TestStore, index: int) -> dict[str, Any]:
+    """The header of a custodian's state."""
+    name, slots = f"custodian-{index}", made.deployment.custodian_slots
+    return second.custodian(reader.state(made.deployment.custodians / name, "custodian", slots / f"{name}.slot"))
 
 
 def planned(made: TestStore) -> bytes:
@@ -131,7 +149,7 @@ def expected(store: OpenedStore, *days: date) -> dict[str, Records]:
 
 def alias(store: OpenedStore, name: str, column: Column) -> bytes:
     rows = store.rows(name)
-    return store.secrets(rows.get(0) or rows[formats.month_tree(column[2])], column).alias
+    return store.secrets(rows.get(0) or rows[reader.month_tree(column[2])], column).alias
 
 
 def said(found: Found) -> dict[str, Records]:
@@ -189,14 +207,14 @@ def test_others_are_untouched_by_a_forgetting(life: Life) -> None:
 def test_a_lapsed_column_opens_for_nobody(life: Life) -> None:
     """Once a column lapsed, all custodians together cannot make its folios, not even for whom the keys are there."""
     store = opened(life.made, life.made.custodians.custodians)
-    column = ("place", formats.day("2026-07-01"), formats.day("2026-07-01"))
-    with pytest.raises(formats.Gone):
+    column = ("place", reader.day("2026-07-01"), reader.day("2026-07-01"))
+    with pytest.raises(reader.Gone):
         store.secrets(store.rows(NUMBERS[0])[0], column)
 
 
 def test_a_lapse_ends_what_is_due_and_nothing_else(life: Life) -> None:
     """After a lapse, places of the first day and before are gone; the rest is the same, to the byte."""
-    first = formats.day("2026-07-01")
+    first = reader.day("2026-07-01")
     kept = {
         name: [folio for folio in folios if folio.column[0] != "place" or folio.column[1] > first]
         for name, folios in life.folios["forgotten"].items()
@@ -207,51 +225,63 @@ def test_a_lapse_ends_what_is_due_and_nothing_else(life: Life) -> None:
 def test_rows_were_committed_to(life: Life) -> None:
     """Every party's row is in the leaves of one commit, and their tree's root stands in the journal."""
     store = life.stores["open"]
-    roots = {number: entry["rows"] for number, entry in enumerate(store.found.entries, 1) if entry.get("rows")}
-    leaves = {number: formats.pieces((life.made.root / "rows" / f"{number}.bin").read_bytes(), 32) for number in roots}
-    assert {number: outside.tree_root(made).hex() for number, made in leaves.items()} == roots
-    own = [formats.commitment(row, name) for name in everybody(FIRST) for row in store.rows(name).values()]
+    roots = {number: entry["rows"] for number, entry in enumerate(store.catalog.entries, 1) if entry.get("rows")}
+    leaves = {number: reader.pieces((life.made.root / "rows" / f"{number}.bin").read_bytes(), 32) for number in roots}
+    assert {number: second.tree_root(made).hex() for number, made in leaves.items()} == roots
+    own = [
+        second.commitment(row.key, row.label, name, told(store, number, row).since)
+        for name in everybody(FIRST)
+        for number, row in store.rows(name).items()
+    ]
     assert len(own) > 40
     assert not set(own) - {item for made in leaves.values() for item in made}
 
 
+def told(store: OpenedStore, number: int, row: reader.Row) -> second.LeafRow:
+    """What a row says besides its keys; its leaf is one that a writer makes."""
+    (leaf,) = reader.leaves(store.catalog.nodes, store.store, store.catalog.root["trees"][str(number)], row.tag)
+    return second.leaf(leaf)[row.tag]
+
+
 def test_a_plan_names_the_rows_it_drops(life: Life) -> None:
     """A plan holds headquarters' signature, and its target is the party's row; the SIM card's row is linked to it."""
-    store, plan = life.stores["unparked"], formats.parsed(life.plan)
-    outside.plan_digest(plan, bytes.fromhex(store.genesis["plan_key"]))
-    targets = outside.plan_targets(plan, bytes.fromhex(store.root["plan_key"]))
+    store, plan = life.stores["unparked"], reader.parsed(life.plan)
+    second.plan_digest(plan, bytes.fromhex(store.genesis["plan_key"]))
+    targets = second.plan_targets(plan, bytes.fromhex(store.catalog.root["plan_key"]))
     row, card = (store.rows(name)[0] for name in (FORGOTTEN, SIM_CARDS[FORGOTTEN]))
     assert targets == [(0, row.tag, row.label)]
-    assert (2, card.tag + bytes(16)) in row.extras
+    assert (2, card.tag + bytes(16)) in told(store, 0, row).extras
 
 
 def test_an_applied_plan_opens_no_more(life: Life) -> None:
     """Once a plan was applied, the plan key has stepped and the plan's targets are noise."""
-    before, after = (bytes.fromhex(life.stores[stage].root["plan_key"]) for stage in ("unparked", "forgotten"))
-    assert outside.next_plan_key(before) == after
-    with pytest.raises(formats.Gone):
-        outside.plan_targets(formats.parsed(life.plan), after)
+    before, after = (bytes.fromhex(life.stores[stage].catalog.root["plan_key"]) for stage in ("unparked", "forgotten"))
+    assert second.next_plan_key(before) == after
+    with pytest.raises(reader.Gone):
+        second.plan_targets(reader.parsed(life.plan), after)
 
 
 def test_the_log_is_the_tree_over_what_was_stated(life: Life) -> None:
     """The log's signed root is that of the outbox's entries, each statement one that a page knows."""
     store = life.stores["forgotten"]
     note = (life.made.deployment.log / "checkpoint").read_text(encoding="utf-8")
-    signed = outside.checkpoint(note, store.genesis["log_key"])
-    placed = {at: (r, text) for _, r, text, at in store.found.outbox if at is not None}
-    for _, text in placed.values():
-        if text:
-            outside.statement(formats.parsed(text), signed.origin)
-    entries = [outside.entry(r, formats.parsed(text)) if text else r for _, (r, text) in sorted(placed.items())]
-    assert (len(entries), outside.tree_root(entries)) == (signed.size, signed.root)
+    signed = second.checkpoint(note, store.genesis["log_key"])
+    placed = {line.place: line for line in second.outbox(life.made.root / "catalog.db") if line.place is not None}
+    lines = [(line.r, reader.parsed(line.statement) if line.statement else None) for _, line in sorted(placed.items())]
+    for _, said in lines:
+        if said:
+            second.statement(said, signed.origin)
+    entries = [second.entry(r, said) if said else r for r, said in lines]
+    assert (len(entries), second.tree_root(entries)) == (signed.size, signed.root)
 
 
 def test_a_close_states_the_journal_head_before_it(life: Life) -> None:
     """A logged close names a generation and that generation's journal head, so a rolled-back part is met."""
     store = life.stores["forgotten"]
-    texts = [formats.parsed(text) for _, _, text, _ in store.found.outbox if text]
+    lines = second.outbox(life.made.root / "catalog.db")
+    texts = [reader.parsed(line.statement) for line in lines if line.statement]
     closes = [text for text in texts if text["kind"] == "close"]
-    heads = [store.found.heads[text["generation"]].hex() for text in closes]
+    heads = [store.catalog.heads[text["generation"]].hex() for text in closes]
     assert ([text["head"] for text in closes], len(closes)) == (heads, 2)
 
 
@@ -296,6 +326,63 @@ def together(folios: Iterable[Folio]) -> list[Folio]:
     return list(columns.values())
 
 
+@pytest.mark.parametrize("stage", ["open", "closed"])
+def test_blocks_are_those_that_a_writer_makes(small: TestStore, tmp_path: Path, stage: str) -> None:
+    """Files and the blocks in them are as the page says and in no other way: sorted, padded, in its kinds."""
+    made = copied(small, tmp_path)
+    made.ingest(OPERATOR.day(FIRST))
+    if stage == "closed":
+        made.close()
+    store = opened(made, (0,))
+    for path in store.files:
+        second.check_file((made.root / path).read_bytes())
+    found = [plaintext(store, folio) for name in everybody(FIRST) for folio in store.folios(name)]
+    for plain, cls in found:
+        second.check_block(plain, cls)
+    assert {cls for _, cls in found} == {"charge", "contact", "place", "identity"}
+
+
+def plaintext(store: OpenedStore, folio: Folio) -> tuple[bytes, str]:
+    """The opened block of a folio, and its class."""
+    cls, *days = folio.column
+    d, e = (date.fromordinal(reader.EPOCH.toordinal() + number) for number in days)
+    sealed = store.blocks(f"blocks/{cls}/{d}/{e}/{folio.batch.hex()}.parquet")[folio.secrets.block_id(folio.batch)]
+    place = reader.where(store.genesis["custodians"]["set"], folio.column)
+    return reader.open_block(sealed, folio.secrets, store.store, place, folio.batch), cls
+
+
+def test_handles_of_an_open_day_are_the_parties(small: TestStore, tmp_path: Path) -> None:
+    """Beside each file of an open batch every block has its party's handle, in whatever class, and no dummy has it."""
+    made = copied(small, tmp_path)
+    made.ingest(OPERATOR.day(FIRST))
+    store, found = opened(made, ()), dict[str, set[bytes]]()
+    key = second.directory_key(reader.state(made.root, "open", made.deployment.slots / "open.slot"))
+    for path, file in store.files.items():
+        column = (file["class"], reader.day(file["event_day"]), reader.day(Path(path).parts[-2]))
+        place = reader.where(store.genesis["custodians"]["set"], column)
+        sealed = (made.root / path).with_suffix(".handles").read_bytes()
+        listed = second.handles(sealed, key, store.store, place, raw(Path(path).stem))
+        assert len(listed) == len(store.blocks(path))
+        for block_id, handle in zip(store.blocks(path), listed, strict=True):
+            found.setdefault(handle.hex(), set()).add(block_id)
+    for name in NUMBERS:
+        own = second.handle(store.rows(name)[0].key, store.store, reader.day("2026-07-01"))
+        assert found[own.hex()] == {folio.secrets.block_id(folio.batch) for folio in store.folios(name)}
+
+
+def test_the_disclosure_data_knows_every_file(small: TestStore, tmp_path: Path) -> None:
+    """Each path of the key disclosure graph is met in a store, and a store has no other file but those in clear."""
+    made = copied(small, tmp_path)
+    made.ingest(OPERATOR.day(FIRST))
+    made.park(OPERATOR.day(SECOND))
+    graph = tomllib.loads((ROOT / "docs" / "spec" / "disclosure.toml").read_text(encoding="utf-8"))
+    listed = {item["path"] for item in graph["sealed"] + graph["commitment"] if item["place"] == "file"}
+    there = {path for glob in listed for path in made.root.glob(glob)}
+    clear = {path for glob in IN_CLEAR for path in made.root.glob(glob)}
+    assert [glob for glob in listed if not list(made.root.glob(glob))] == []
+    assert {path for path in made.root.rglob("*") if path.is_file()} - there - clear == set()
+
+
 def test_a_rolled_back_database_is_refused(small: TestStore, tmp_path: Path) -> None:
     """An older database beside a newer slot does not open."""
     made = copied(small, tmp_path)
@@ -305,7 +392,7 @@ def test_a_rolled_back_database_is_refused(small: TestStore, tmp_path: Path) -> 
         path.unlink()
     for path, data in older.items():
         path.write_bytes(data)
-    with pytest.raises(formats.FormatError, match="does not hold generation"):
+    with pytest.raises(reader.FormatError, match="does not hold generation"):
         opened(made, ())
 
 
@@ -316,7 +403,7 @@ def test_an_older_slot_is_refused(small: TestStore, tmp_path: Path) -> None:
     older = slot.read_bytes()
     made.ingest(OPERATOR.day(FIRST))
     slot.write_bytes(older)
-    with pytest.raises(formats.FormatError, match="does not hold generation"):
+    with pytest.raises(reader.FormatError, match="does not hold generation"):
         opened(made, ())
 
 
@@ -327,7 +414,7 @@ def test_a_changed_file_of_blocks_is_refused(small: TestStore, tmp_path: Path) -
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(formats.FormatError, match="the file is another one"):
+    with pytest.raises(reader.FormatError, match="the file is another one"):
         list(opened(made, ()).folios(NUMBERS[0]))
 
 
@@ -337,13 +424,20 @@ def test_a_copy_holds_the_same_parties(tmp_path: Path) -> None:
     made.open_day(FIRST)
     made.ingest(REGISTRY, by="synthetic-registry")
     store = opened(made, ())
-    found = reader.database(tmp_path / "copy-1" / "catalog.db", (made.root / "genesis.json").read_bytes())
-    live = formats.slot((tmp_path / "copy-1.slots" / "root.slot").read_bytes())
-    root = reader.newest_root(found, live, store.store)
-    tree = root["trees"]["0"]
-    assert found.heads == store.found.heads
-    assert formats.count_parties(found.nodes, store.store, tree) == len(NUMBERS)
-    assert tree["key"] != store.root["trees"]["0"]["key"]
+    live = reader.slot((tmp_path / "copy-1.slots" / "root.slot").read_bytes())
+    found = reader.catalog(tmp_path / "copy-1" / "catalog.db", (made.root / "genesis.json").read_bytes(), live)
+    assert found.heads == store.catalog.heads
+    assert parties(store._replace(catalog=found)) == parties(store) == len(NUMBERS)
+    assert found.root["trees"]["0"]["key"] != store.catalog.root["trees"]["0"]["key"]
+
+
+def parties(store: OpenedStore) -> int:
+    """The number of subscribers; every leaf is one that a writer makes, and rows ascend through all of them."""
+    tree = store.catalog.root["trees"]["0"]
+    plain = reader.leaves(store.catalog.nodes, store.store, tree)
+    tags = [tag for data in plain for tag in second.leaf(data)]
+    assert (tags, len(tags)) == (sorted(set(tags)), tree["rows"])
+    return dict(reader.figures(store))["parties"]
 
 
 def test_open_party_gives_one_party(small: TestStore) -> None:
@@ -357,7 +451,7 @@ def test_after_everything_was_forgotten_nobody_has_a_row(small: TestStore, tmp_p
     made = copied(small, tmp_path)
     made.everything()
     store = opened(made, (0,))
-    assert (store.files, store.day.keys, store.custodians[0].keys) == ({}, {}, {})
+    assert (store.files, store.keys) == ({}, [{}, {}])
     assert [store.rows(name) for name in NUMBERS] == [{}] * len(NUMBERS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +93,9 @@ def test_ends_are_explained() -> None:
     """Every `ends` word of the data has its line in the page."""
     table = (SPEC / "disclosure.md").read_text(encoding="utf-8")
     assert [e["name"] for e in GRAPH["secret"] if f"| `{e['ends']}` |" not in table] == []
+
+
+def test_the_attacker_walks_the_same_data() -> None:
+    """The graph that the attacker is given is the page's own, byte for byte."""
+    held = resources.files("unheld.testing").joinpath("disclosure.toml").read_bytes()
+    assert held == (SPEC / "disclosure.toml").read_bytes()
