@@ -19,6 +19,8 @@ from unheld_verify.errors import BadInputError
 ROWS, FACTS = 1, 2
 _LABEL = b"unheld/v1/block"
 _LEAST = 64
+_MOST_ROWS = 1 << 24  # a block may hold no bytes a row, so its count needs a bound of its own
+_RAW = {20}  # an alias is random bytes, also where they happen to look like digits
 Facts = list[dict[str, str]]
 
 
@@ -79,7 +81,7 @@ def rows_plaintexts(columns: Columns, bounds: Codes) -> list[bytes]:
     A field that is one value throughout a folio stands once in its block: SIM and device rarely change in a day.
     """
     starts, counts = bounds[:-1], np.diff(bounds)
-    encoded = {number: layouts.encode(column) for number, column in sorted(columns.items())}
+    encoded = {number: layouts.encode(column, digits=number not in _RAW) for number, column in sorted(columns.items())}
     constant = _constant_fields(columns, starts)
     made: list[bytes] = [b""] * len(starts)
     masks = _masks(constant, len(starts))
@@ -153,8 +155,8 @@ def read_rows(plaintext: bytes) -> Rows:
     fixed = start + 4 + layout.constant_bytes
     end = fixed + count * layout.row_bytes
     _check_padding(plaintext, end)
-    if not count:
-        raise BadInputError("block: it holds no row")
+    if not 0 < count <= _MOST_ROWS:
+        raise BadInputError("block: it holds no row, or more than a day can have")
     return Rows(layout, count, plaintext[start + 4 : fixed], plaintext[fixed:end])
 
 

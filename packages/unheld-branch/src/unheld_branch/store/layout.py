@@ -147,11 +147,11 @@ def texts(values: npt.NDArray[np.bytes_]) -> Texts:
     return Texts(values, np.arange(len(values)))
 
 
-def encode(column: Column) -> tuple[int, Matrix]:
-    """(kind, the rows' bytes in the narrowest width that holds the column)."""
+def encode(column: Column, *, digits: bool = True) -> tuple[int, Matrix]:
+    """(kind, the rows' bytes in the narrowest width that holds them). `digits`: whether texts may become numbers."""
     if isinstance(column, Numbers):
         return column.kind, _number_bytes(column.coded)
-    if _are_digits(column.values):
+    if digits and _are_digits(column.values):
         return DIGITS, _number_bytes(_digits_coded(column.values))[column.codes]
     width = max(1, column.values.dtype.itemsize)
     if width > MAX_WIDTH:

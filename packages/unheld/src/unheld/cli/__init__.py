@@ -8,7 +8,13 @@ import sys
 def main() -> None:
     """Run `unheld`."""
     try:
-        from unheld.cli import erase_commands, proof_commands, record_commands, store_commands  # noqa: F401, PLC0415
+        from unheld.cli import (  # noqa: F401, PLC0415
+            demo_command,
+            erase_commands,
+            proof_commands,
+            record_commands,
+            store_commands,
+        )
         from unheld.cli.app import call  # noqa: PLC0415
 
         code = call(sys.argv[1:])

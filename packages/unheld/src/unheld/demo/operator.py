@@ -6,15 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from unheld.assembly import CLOCK_VARIABLE, Deployment
-from unheld.demo.result import DayFigures, Readable
+from unheld.demo.result import DayFigures
 from unheld.plans import planning
 from unheld.testing.synthetic import Operator
 from unheld.workflows import founding, running
@@ -29,7 +28,6 @@ from unheld_verify import columns
 from unheld_verify.errors import InternalError
 
 _NOON, _EVENING = 12 * 3600, 23 * 3600
-Pairs = dict[int, set[str]]
 
 
 @contextmanager
@@ -56,8 +54,6 @@ class Network:
     calls: Mapping
     sources: Path
     figures: list[DayFigures] = field(default_factory=list)
-    readable: list[Readable] = field(default_factory=list)
-    held: dict[str, Pairs] = field(default_factory=dict)
 
     def found(self, wishes: founding.Wishes) -> None:
         """Write the sources and found the store on the first day."""
@@ -79,21 +75,13 @@ class Network:
             closed = days.close_day(store, custodians)
             lapses.lapse(store, custodians)
             running.publish(self.deployment, store)
-            self._note(store, day, sealed, source.stat().st_size, closed.size)
+            self._note(day, sealed, source.stat().st_size, closed.size)
 
-    def _note(self, store: Store, day: date, sealed: int, plain: int, size: int) -> None:
+    def _note(self, day: date, sealed: int, plain: int, size: int) -> None:
         table = self.operator.day(day)
-        events = _event_days(table)
-        late = int((events < columns.day_of(day)).sum())
+        midnight = pa.scalar(datetime(day.year, day.month, day.day, tzinfo=UTC), pa.timestamp("s", "UTC"))
+        late = pc.sum(pc.less(table["datetime"], midnight)).as_py() or 0
         self.figures.append(DayFigures(day, table.num_rows, sealed, late, plain, size))
-        for cls in ("charge", "contact", "place"):
-            pairs = self.held.setdefault(cls, {})
-            for event_day in np.unique(events).tolist():
-                if columns.due(cls, event_day, store.policy.lifetimes) > columns.day_of(day):
-                    owners = pc.unique(_owners(table).filter(pa.array(events == event_day)))
-                    pairs.setdefault(event_day, set()).update(owners.to_pylist())
-            count = sum(len(names) for event_day, names in pairs.items() if not store.catalog.is_gone(cls, event_day))
-            self.readable.append(Readable(day, cls, count))
 
     def forget(self, identity: str, day: date) -> tuple[Applied, planning.Planned]:
         """Forget one party by plan, as an officer would."""
@@ -126,13 +114,3 @@ def _taken(report: IngestReport) -> int:
     if report.refused:
         raise InternalError(f"the demo's own file was refused: {report}")
     return report.records
-
-
-def _event_days(table: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    seconds = pc.cast(pc.floor_temporal(table["datetime"], unit="second"), pa.timestamp("s", "UTC")).cast(pa.int64())
-    days: np.ndarray[tuple[int], np.dtype[np.int64]] = seconds.to_numpy() // 86_400
-    return days
-
-
-def _owners(table: pa.Table) -> pa.ChunkedArray:
-    return pc.coalesce(pc.if_else(pc.equal(table["msisdn"], ""), None, table["msisdn"]), table["imsi"])
