@@ -203,7 +203,7 @@ def _after_commit(made: TestStore, tmp_path: Path) -> int:
         if path.is_dir():
             shutil.rmtree(place)
             shutil.copytree(path, place)
-    return met.index("after commit catalog.db") + 4
+    return met.index("after commit s/catalog.db") + 4
 
 
 def test_a_close_cut_off_after_its_commit_is_ended_by_the_next_day(tmp_path: Path) -> None:
@@ -224,3 +224,20 @@ def test_a_close_cut_off_after_its_commit_is_ended_by_the_next_day(tmp_path: Pat
     assert kept is not None
     assert columns.date_of(kept.day) == NEXT
     assert all(columns.day_of(FIRST) not in status.open_days for status in made.custodians.status())
+
+
+def test_the_order_of_a_forgetting_is_the_page_s(tmp_path: Path) -> None:
+    """New key, transaction, the same in the copy, and only then the old keys: the copy's first, the store's last."""
+    made = made_store(tmp_path / "m", copies=1)
+    _filled(made)
+
+    met = crash_points(lambda: made.forget("tel:" + ALICE))
+
+    assert [point.removeprefix("before ") for point in met if point.startswith("before")] == [
+        "overwrite s.slots/root.slot",
+        "commit s/catalog.db",
+        "overwrite copy-1.slots/root.slot",
+        "commit copy-1/catalog.db",
+        "overwrite copy-1.slots/root.slot",
+        "overwrite s.slots/root.slot",
+    ]

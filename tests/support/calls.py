@@ -144,7 +144,7 @@ def steps(at: int | None = None) -> Iterator[list[str]]:
     met: list[str] = []
 
     def step(moment: str, path: Path) -> None:
-        met.append(f"{moment} {path.name}")
+        met.append(f"{moment} {path.parent.name}/{path.name}")
         if at is not None and len(met) > at:
             raise Crash
 
