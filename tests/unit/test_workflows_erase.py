@@ -1,4 +1,4 @@
-"""Erasure plans and lapse: what is forgotten, by whose word, and to the day."""
+"""Erasure plans: what is forgotten, by whose word, and that a plan applies once."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ import base64
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests.support.calls import ALICE, BOB, CAROL, FIRST, OFF_NET, Call, calls, facts, held, registry, trees
 from tests.support.stores import TestStore, made_store
@@ -20,7 +16,7 @@ from unheld_branch.keys.parties.newcomers import Newcomers
 from unheld_branch.store import plan as plans
 from unheld_branch.store.check import check
 from unheld_branch.store.plan import Plan
-from unheld_branch.workflows import apply, lapse
+from unheld_branch.workflows import apply
 from unheld_verify import canonical, columns, crypto, receipt, tiles
 from unheld_verify.errors import (
     BadInputError,
@@ -224,76 +220,6 @@ def test_plans_made_before_another_was_applied_are_dead(made: TestStore) -> None
             carry_out(made, plan)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(at=st.integers(0), flip=st.integers(1, 255))
-def test_no_byte_of_a_plan_can_be_changed(plan_bytes: tuple[Plan, bytes], at: int, flip: int) -> None:
-    """A plan file with any byte changed is refused: it does not parse, is of another store, or is not signed."""
-    plan, public = plan_bytes
-    data = bytearray(plan.encode())
-    data[at % len(data)] ^= flip
-
-    with pytest.raises((BadInputError, NotAllowedError, VerificationError)):
-        plans.decode(bytes(data)).verify(public, plan.store_id)
-
-
-@pytest.fixture(scope="module")
-def plan_bytes() -> tuple[Plan, bytes]:
-    """A signed plan and the key it is checked with."""
-    seed = crypto.random_bytes(32)
-    sealed = plans.seal_targets(plans.Targets({}), crypto.random_bytes(32), b"s" * 16)
-    plan = Plan(b"s" * 16, "party", "2026-07-01", {"parties": 1, "rows": 1}, sealed=sealed, root=b"r" * 32, leaves=16)
-    return plan.signed(seed), crypto.sign_public(seed)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"act": "nothing"}, {"act": ["day"]}, {"counts": 5}, {"counts": [["rows"]]}, {"store": 5}, {"v": 2},
-        {"sealed": "?"}, {"signature": None}, {"event_day": "2026-07-01"}, {"class": "place"}, {"more": 1},
-        {"root": "xy"}, {"leaves": "16"}, {"made": "now"}, {"made": 5}, {"counts": {"rows": "1"}},
-        {"kind": "pardon"}, {"act": "class", "event_day": "2026-07-01"}, {"act": "day", "event_day": "1 July"},
-    ],
-)  # fmt: skip
-def test_a_plan_of_another_form_is_refused(plan_bytes: tuple[Plan, bytes], change: dict[str, Any]) -> None:
-    """Fields that are missing, added, or of another kind make no plan, and never another error."""
-    fields = canonical.decode(plan_bytes[0].encode()) | change
-    fields = {name: value for name, value in fields.items() if value is not None}
-
-    with pytest.raises(BadInputError, match=r"plan|date"):
-        plans.decode(canonical.encode(fields))
-
-
-@given(st.binary(max_size=80))
-def test_any_bytes_are_a_plan_or_refused(data: bytes) -> None:
-    """Arbitrary bytes never bring the reader of plans down."""
-    with pytest.raises(BadInputError):
-        plans.decode(data)
-
-
-@given(st.dictionaries(st.integers(0, 300_000), st.lists(st.binary(min_size=32, max_size=32), max_size=20), max_size=3))
-def test_targets_read_back(given_targets: dict[int, list[bytes]]) -> None:
-    """Trees, tags and labels come out of a plan as they went in, padding does not."""
-    trees_ = {
-        number: (
-            np.frombuffer(b"".join(item[:16] for item in items), np.uint8).reshape(-1, 16),
-            np.frombuffer(b"".join(item[16:] for item in items), np.uint8).reshape(-1, 16),
-        )
-        for number, items in given_targets.items()
-    }
-    data = plans.Targets(trees_).encode()
-    found = plans.decode_targets(data).trees
-
-    count = len(data) // 36
-    assert count >= 16
-    assert count & (count - 1) == 0
-    joined = {
-        number: [tag.tobytes() + label.tobytes() for tag, label in zip(tags, labels, strict=True)]
-        for number, (tags, labels) in found.items()
-    }
-    real = {number: [item for item in items if any(item)] for number, items in given_targets.items()}
-    assert joined == {number: items for number, items in real.items() if items}
-
-
 def test_a_hundred_thousand_parties_go_in_one_commit(tmp_path: Path) -> None:
     """Many are forgotten at once under one entry of the log, and no one else is."""
     made = made_store(tmp_path)
@@ -467,128 +393,3 @@ def test_only_a_plan_for_one_party_makes_a_box(made: TestStore) -> None:
 
     assert (many.box, many.claim_code) == (b"", "")
     assert planned(made, ALICE).claim_code not in repr(planned(made, ALICE))
-
-
-LIVES = {"charge": 90, "contact": 30, "place": 7}
-
-
-@pytest.mark.parametrize("cls", LIVES)
-def test_a_class_lapses_on_its_day_and_not_before(made: TestStore, cls: str) -> None:
-    """Up to the last second of a class's life its records open; from the next second on they do not."""
-    made.close()
-    last = FIRST + timedelta(LIVES[cls] - 1)
-    made.set_clock(last)
-    made.lapse()
-    assert len(held(made, "tel:" + ALICE, cls)) == 1
-
-    made.set_clock(last + timedelta(1), 0)
-    done = made.lapse()
-
-    assert (cls, columns.day_of(FIRST)) in done.columns
-    assert held(made, "tel:" + ALICE, cls) == []
-    with made.opened() as store:
-        assert check(store).findings == ()
-
-
-def test_what_is_due_is_shown_and_nothing_changes(made: TestStore) -> None:
-    """Looking at what would lapse drops nothing; lapsing drops just that."""
-    made.close()
-    made.set_clock(FIRST + timedelta(7), 0)
-    before = generation(made)
-    with made.opened() as store:
-        shown = lapse.due(store)
-
-    assert generation(made) == before
-    assert len(held(made, "tel:" + ALICE, "place")) == 1
-    today = columns.day_of(FIRST)
-    assert shown.columns == (("place", today - 2), ("place", today))
-    assert made.lapse() == shown
-
-
-def test_a_lapse_with_nothing_due_makes_no_entry(made: TestStore) -> None:
-    """A quiet day leaves the journal as it is."""
-    before = generation(made)
-
-    assert made.lapse() == lapse.Lapsed((), (), ())
-    assert generation(made) == before
-
-
-def test_ciphertext_that_lapsed_leaves(made: TestStore) -> None:
-    """Its files are removed; those of the other classes stay."""
-    made.close()
-    made.set_clock(FIRST + timedelta(30))
-    made.lapse()
-
-    assert {path.parts[-4] for path in (made.root / "blocks").rglob("*.parquet")} == {"charge"}
-
-
-def test_a_month_s_others_leave_with_the_last_thing_sealed_with_them(made: TestStore) -> None:
-    """The tree of July lives while a charge of July does, and goes with it; subscribers stay."""
-    made.close()
-    made.set_clock(FIRST + timedelta(89))
-    assert made.lapse().trees == ()
-    assert trees(made, "tel:" + OFF_NET) == {202607}
-
-    made.set_clock(FIRST + timedelta(90))
-
-    assert made.lapse().trees == (202607,)
-    assert trees(made, "tel:" + OFF_NET) == set()
-    assert trees(made, "tel:" + ALICE) == {0}
-    with made.opened() as store:
-        assert [sorted(copy.load().trees) for copy in store.copies] == [[0]]
-
-
-def test_the_present_month_s_others_stay(made: TestStore) -> None:
-    """Without a single file of this month its tree still stands: somebody may be met again today."""
-    made.forget_day(FIRST)
-    made.forget_day(FIRST - timedelta(2))
-
-    made.lapse()
-
-    assert trees(made, "tel:" + OFF_NET) == {202607}
-
-
-def test_a_day_that_is_open_lapses_too(made: TestStore) -> None:
-    """Keys that are due leave the open day, and its close merges the rest."""
-    made.ingest(calls(Call(BOB, FIRST - timedelta(6), 9)))
-    made.set_clock(SECOND, 0)
-
-    made.lapse()
-    with made.opened() as store:
-        kept = store.open_day()
-        assert kept is not None
-        assert ("place", columns.day_of(FIRST) - 6) not in kept.keys.keys
-    made.close()
-
-    assert held(made, "tel:" + BOB, "place") == [(FIRST, 3600)]
-    assert (FIRST - timedelta(6), 9) in held(made, "tel:" + BOB)
-
-
-def test_an_earlier_holder_leaves_when_nothing_of_that_time_is_left(made: TestStore) -> None:
-    """A tenure that ended a whole lifetime and late window ago is pruned with its SIM."""
-    made.ingest(registry({"msisdn": ALICE, "imsi": SIM, "holder": "H1"}), by="synthetic-registry")
-    since = FIRST.isoformat()
-    made.ingest(registry({"msisdn": ALICE, "holder": "H2", "since": since}), by="synthetic-registry")
-    made.close()
-    made.set_clock(FIRST + timedelta(135), 0)
-    assert made.lapse().tenures == 0
-
-    made.set_clock(FIRST + timedelta(135), 1)
-    assert made.lapse().tenures == 2
-    assert (trees(made, "tel:" + ALICE), trees(made, "imsi:" + SIM)) == ({0}, set())
-
-
-def test_a_custodian_that_fails_stops_the_lapse_here(made: TestStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The branch notes a lapse only when all that are here did it; the next call ends it."""
-    made.close()
-    made.set_clock(FIRST + timedelta(7))
-    custodians = made.custodians
-
-    def refuse(*_: object) -> None:
-        raise StateError("away")
-
-    monkeypatch.setattr(custodians.custodians[0], "lapse", refuse)
-    with made.opened() as store, pytest.raises(PartialError):
-        lapse.lapse(store, custodians)
-
-    assert len(made.lapse().columns) == 2

@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-SECONDS_A_DAY = 86_400
-
 
 class Clock(Protocol):
     """Tells the time. `now` is Unix seconds, UTC."""
@@ -34,8 +32,3 @@ class FixedClock:
     def now(self) -> int:
         """Unix seconds, UTC."""
         return self.seconds
-
-
-def today(clock: Clock) -> int:
-    """The current day number (days since 1970-01-01, UTC)."""
-    return clock.now() // SECONDS_A_DAY
