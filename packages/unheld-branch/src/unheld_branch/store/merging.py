@@ -18,7 +18,7 @@ from unheld_branch.keys.parties.rows import join as join_rows
 from unheld_branch.store import blocks, coding, files, layout
 from unheld_branch.store.blocks import Facts, SealedBlocks
 from unheld_branch.store.files import ColumnFile
-from unheld_branch.store.layout import Codes, Columns
+from unheld_branch.store.layout import Codes
 from unheld_branch.store.sealing import PartyKeys, Sealer
 from unheld_verify import crypto
 
@@ -110,7 +110,7 @@ def _merge_column(
         for number, owner in zip(numbers.tolist(), np.searchsorted(present, parties).tolist(), strict=True):
             key, block_id = secrets.block_key(owner), held.ids[number].tobytes()
             # A dummy's handle may happen to be a party's; its id never is.
-            if secrets.block_id(owner, file.batch_id) == block_id:
+            if secrets.block_id(owner, place.batch_id) == block_id:
                 owners.append(owner)
                 plaintexts.append(blocks.open_block(place, key, block_id, held.blocks[number]))
     if not owners:
@@ -129,15 +129,15 @@ def _read(sealer: Sealer, file: ColumnFile) -> SealedBlocks:
 
 def _merged_rows(found: _Opened) -> tuple[Codes, list[bytes]]:
     """(parties, one plaintext each): rows by time, then in the order in which they came."""
-    parts: list[Columns] = []
-    owners: list[Codes] = []
     read = [blocks.read_rows(plaintext) for plaintext in found.plaintexts]
-    for _, group in groupby(range(len(read)), key=lambda number: read[number].layout.head):
-        numbers = list(group)
-        parts.append(blocks.columns_of([read[number] for number in numbers]))
-        owners.append(np.repeat(found.parties[numbers], [read[number].count for number in numbers]))
-    columns, owner = layout.concatenate(parts), np.concatenate(owners)
-    order = np.lexsort((coding.times(columns), owner))
+    alike: dict[bytes, list[int]] = {}
+    for number, rows in enumerate(read):
+        alike.setdefault(rows.layout.head, []).append(number)
+    columns = layout.concatenate([blocks.columns_of([read[number] for number in group]) for group in alike.values()])
+    numbers = np.concatenate(list(alike.values()))
+    arrived = np.repeat(numbers, [read[number].count for number in numbers.tolist()])
+    owner = found.parties[arrived]
+    order = np.lexsort((arrived, coding.times(columns), owner))
     starts = np.flatnonzero(np.diff(owner[order], prepend=-1))
     ordered = {number: column.take(order) for number, column in columns.items()}
     return owner[order][starts], blocks.rows_plaintexts(ordered, np.append(starts, len(owner)))
