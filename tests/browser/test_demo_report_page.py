@@ -40,6 +40,7 @@ def sample() -> DemoResult:
         days=tuple(DayFigures(d, 79_839, 79_101, 2_412, 8_500_000, 2_600_000 + 9_000 * d.day) for d in days),
         lifetimes=LIFETIMES,
         readable=tuple(Readable(d, k.name, 17_500 * min(n + 1, k.days)) for n, d in enumerate(days) for k in LIFETIMES),
+        sampled=400,
         attacker=(
             Attempt("Before anything was forgotten", 1_000, 1_000, False),
             Attempt("After one person was forgotten, on that person's folios", 42, 0, True),

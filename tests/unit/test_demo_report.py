@@ -20,6 +20,7 @@ GOOD = DemoResult(
     lifetimes=(Lifetime("place", "the radio cell", 7),),
     readable=(Readable(D, "place", 180),),
     attacker=(Attempt("Before", 50, 50, False), Attempt("After", 60, 0, True)),
+    sampled=50,
     forgetting_ms=2.5,
     everything_ms=1_250.0,
     log_entries=9,

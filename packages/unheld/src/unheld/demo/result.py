@@ -38,7 +38,7 @@ class Readable:
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attacker with every byte ever written and every key alive at `moment` tried to open folios.
+    """An attacker with copies taken after every step and every key alive at `moment` tried to open folios.
 
     `must_fail` says whether all of them are forgotten by then; an attempt before the forgetting must succeed, or the
     attack shows nothing.
@@ -66,6 +66,7 @@ class DemoResult:
     lifetimes: tuple[Lifetime, ...]
     readable: tuple[Readable, ...]
     attacker: tuple[Attempt, ...]
+    sampled: int  # people whose every folio the attacker tried
     forgetting_ms: float
     everything_ms: float
     log_entries: int

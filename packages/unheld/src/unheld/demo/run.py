@@ -70,6 +70,7 @@ def run(out: Path, sizes: Sizes, tell: Tell) -> DemoResult:
         lifetimes=tuple(Lifetime(name, _HOLDS[name], columns.LIFETIME_DEFAULTS[name]) for name in _HOLDS),
         readable=tuple(_readable(network)),
         attacker=tuple(attempts),
+        sampled=min(_SAMPLE, sizes.subscribers),
         forgetting_ms=times[0],
         everything_ms=times[1],
         log_entries=head.size,
