@@ -98,10 +98,8 @@ class Box:
     def start(self, *words: str | Path, **given: Any) -> subprocess.Popen[str]:
         """Start a command as a process of its own."""
         environment = {**os.environ, CLOCK_VARIABLE: self.clock, **self.variables, **given.pop("env", {})}
-        return subprocess.Popen(
-            [str(PROGRAM), *self.words(*words)], env=environment, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, **given,
-        )  # fmt: skip
+        given = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **given}
+        return subprocess.Popen([str(PROGRAM), *self.words(*words)], env=environment, text=True, **given)
 
     def process(self, *words: str | Path, **given: Any) -> Ended:
         """Run a command as a process of its own."""
@@ -121,6 +119,7 @@ class Box:
         shown, waiting, until = "", list(answers), time.monotonic() + 60
         while time.monotonic() < until:
             if waiting and waiting[0][0] in shown:
+                time.sleep(0.2)  # a hidden question first throws away what was typed ahead of it
                 os.write(terminal, waiting.pop(0)[1].encode())
             if not select.select([terminal], [], [], 0.1)[0]:
                 continue

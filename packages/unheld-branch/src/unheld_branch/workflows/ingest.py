@@ -217,7 +217,7 @@ def _check_replaces(store: Store, replaces: str, given: int) -> None:
     files = {batch.id.hex(): len(batch.digests) for batch in store.catalog.open_batches()}
     if replaces not in files:
         raise StateError(
-            f"batch {replaces} is not one of the open day: only those can be replaced (`unheld ingest runs`)"
+            f"batch {replaces} is not one of the open day: only those can be replaced"
         )
     if given < files[replaces]:
         raise StateError(

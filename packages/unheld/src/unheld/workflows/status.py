@@ -42,8 +42,8 @@ def _store(store: Store) -> dict[str, Any]:
         "recoverable_copies": 1 + len(store.copies),
         "open_day": columns.day_text(catalog.open_day.number) if catalog.open_day else "",
         "days_closed": sum(day.state == "closed" for day in catalog.days.values()),
-        "subscribers": trees[SUBSCRIBERS].rows,
-        "other_parties": sum(tree.rows for number, tree in trees.items() if number != SUBSCRIBERS),
+        "subscriber_rows": trees[SUBSCRIBERS].rows,
+        "other_rows": sum(tree.rows for number, tree in trees.items() if number != SUBSCRIBERS),
         "months_of_other_parties": len(trees) - 1,
         "columns": _columns(store),
         "due_to_lapse": len(due.columns) + len(due.parked) + len(due.trees),
@@ -93,16 +93,16 @@ def lines(figures: dict[str, Any]) -> list[str]:
         f"  open day: {open_day or 'none; nothing of any day can be read here'}",
         f"  days closed: {figures['days_closed']}",
         (
-            f"  parties: {figures['subscribers']:,} subscribers, {figures['other_parties']:,} others in "
-            f"{figures['months_of_other_parties']} months"
+            f"  rows: {figures['subscriber_rows']:,} of subscribers' numbers and SIMs, {figures['other_rows']:,} of "
+            f"others ({figures['months_of_other_parties']} months)"
         ),
     ]
-    for cls, held in figures["columns"].items():
-        until = f", oldest lapses {held['oldest_lapses']}" if held["oldest_lapses"] else ""
-        said.append(
-            f"  {cls:<9} {held['event_days']:>4} event days, {held['bytes']:>13,} bytes sealed, "
-            f"lifetime {held['lifetime_days']} days{until}"
-        )
+    said.append("  class      lifetime  event days              bytes  oldest lapses")
+    said += [
+        f"  {cls:<9}{held['lifetime_days']:>5} days {held['event_days']:>11} {held['bytes']:>18,}  "
+        f"{held['oldest_lapses'] or '-'}"
+        for cls, held in figures["columns"].items()
+    ]
     parked = ", ".join(f"{count} {reason}" for reason, count in figures["parked"].items())
     said += [
         f"  parked: {parked or 'nothing'}",
@@ -110,8 +110,8 @@ def lines(figures: dict[str, Any]) -> list[str]:
         f"  erasable slot: {figures['erasable_slot']}",
         f"  recoverable copies: {figures['recoverable_copies']}",
         (
-            f"  custodians: {custodians['t']} of {custodians['n']} open a closed day, {custodians['here']} here; "
-            f"{custodians['words']}"
+            f"  custodians: {custodians['t']} of {custodians['n']} open a closed day, {custodians['here']} here\n"
+            f"    {custodians['words']}"
         ),
         f"  statements waiting for the log: {figures['statements_waiting']}",
         f"  sinks: totals {figures['sinks']['totals']}, charge lines {figures['sinks']['charge_lines']}",
