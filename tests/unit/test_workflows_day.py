@@ -11,10 +11,12 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from tests.support.calls import ALICE, BOB, CAROL, FIRST, OFF_NET, Call, calls, facts, held, names, opened, registry
 from tests.support.stores import MAPPINGS, TestStore, made_store
+from unheld_branch.keys import folios
 from unheld_branch.store import files, merging
 from unheld_branch.store.blocks import SealedBlocks
 from unheld_branch.store.check import check
@@ -221,6 +223,20 @@ def test_a_dummy_with_a_party_s_handle_is_left(made: TestStore) -> None:
 
     made.close()
     assert held(made, "tel:" + ALICE) == [(FIRST, 3600)]
+
+
+def test_parties_with_one_handle_keep_their_own_blocks(made: TestStore) -> None:
+    """Eight bytes may fall together: the block's id says whose it is, and no record is lost at the close."""
+
+    def same(party_keys: bytes, _store: bytes, _day: int) -> npt.NDArray[np.void]:
+        return np.zeros(len(party_keys) // 32, "V8")
+
+    with mock.patch.object(folios, "handles", same):
+        made.ingest(calls(Call(ALICE, to=None), Call(BOB, second=7, to=None)))
+        made.close()
+
+    assert held(made, "tel:" + ALICE) == [(FIRST, 3600)]
+    assert held(made, "tel:" + BOB) == [(FIRST, 7)]
 
 
 def test_late_columns_are_merged_by_their_event_day(made: TestStore) -> None:

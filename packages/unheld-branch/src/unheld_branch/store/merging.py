@@ -87,11 +87,16 @@ class _Finder:
         return cls(parties, handles[order], order)
 
     def find(self, wanted: npt.NDArray[np.void]) -> tuple[Codes, Codes]:
-        """(numbers of the blocks that belong to the slice, the party of each)."""
+        """(numbers of the blocks that may belong to the slice, the party of each): every party with that handle.
+
+        Eight bytes may fall together for two of a country's parties; the block's id decides.
+        """
         asked = wanted.view(">u8").astype(np.uint64)
-        at = np.searchsorted(self.handles, asked).clip(max=max(0, len(self.handles) - 1))
-        mine = np.flatnonzero(self.handles[at] == asked) if len(self.handles) else np.zeros(0, np.int64)
-        return mine, self.order[at[mine]]
+        first, last = np.searchsorted(self.handles, asked), np.searchsorted(self.handles, asked, side="right")
+        counts = last - first
+        numbers = np.repeat(np.arange(len(asked)), counts)
+        places = np.arange(len(numbers)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return numbers, self.order[np.repeat(first, counts) + places]
 
 
 def _merge_column(

@@ -110,7 +110,8 @@ def _communities(rng: np.random.Generator, count: int) -> Ints:
     """The community of each subscriber, ascending; sizes follow a Pareto law."""
     most = count // SMALLEST_COMMUNITY + 1
     sizes = (SMALLEST_COMMUNITY * (1 + rng.pareto(1.6, most))).astype(np.int64).clip(max=max(count // 4, 2))
-    return np.repeat(np.arange(most), sizes)[:count]
+    members = np.repeat(np.arange(most), sizes)[:count]
+    return np.append(members, np.full(count - len(members), most - 1))  # a village may be short of people
 
 
 def _contacts(rng: np.random.Generator, community: Ints, off_net: int) -> tuple[Ints, Ints]:
