@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -183,7 +184,7 @@ def _sealed(ended: Ended) -> int:
 @pytest.mark.parametrize("form", ["plain", "gzip", "zstd"])
 def test_a_file_is_read_however_it_is_packed(form: str, open_box: Box, table: pa.Table) -> None:
     """Plain, gzip and zstandard, by content and not by name."""
-    packed = {
+    packed: dict[str, Callable[[bytes], bytes]] = {
         "plain": bytes,
         "gzip": gzip.compress,
         "zstd": lambda data: bytes(pa.compress(data, "zstd", asbytes=True)),

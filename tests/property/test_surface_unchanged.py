@@ -36,6 +36,7 @@ _MASKS = (
         re.compile(r'[ \d,]+ bytes|"(bytes|bytes_read|size)": \d+'),
         "SIZE",
     ),  # sealed files end in padding of a drawn size
+    (re.compile(r"( days +\d+) +[\d,]+(?=  [\d-])"), r"\1 SIZE"),  # the same in the table of status
     (re.compile(r"[0-9a-f]{8,}"), "HEX"),
 )
 

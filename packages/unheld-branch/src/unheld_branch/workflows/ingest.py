@@ -217,7 +217,7 @@ def _check_replaces(store: Store, replaces: str, given: int) -> None:
     files = {batch.id.hex(): len(batch.digests) for batch in store.catalog.open_batches()}
     if replaces not in files:
         raise StateError(
-            f"batch {replaces} is not one of the open day: only those can be replaced"
+            f"batch {replaces} is not one of the open day: only those are replaced, by the name that ingest told"
         )
     if given < files[replaces]:
         raise StateError(
