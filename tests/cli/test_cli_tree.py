@@ -223,3 +223,11 @@ def test_completion_is_offered() -> None:
     """Typer's own completion is there."""
     assert isinstance(app, typer.Typer)
     assert "--show-completion" in in_process(["--help"]).out
+
+
+def test_the_version_is_told() -> None:
+    """What a bug report begins with."""
+    ended = in_process(["--version"])
+
+    assert ended.code == 0
+    assert re.fullmatch(r"unheld \d+\.\d+\.\d+\n", ended.out)

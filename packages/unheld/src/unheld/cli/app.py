@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,12 @@ def group(name: str, text: str) -> typer.Typer:
     return made
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"{output.PROGRAM} {metadata.version(output.PROGRAM)}")
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     store: Annotated[Path | None, typer.Option("--store", envvar="UNHELD_STORE", help="The store's folder.")] = None,
@@ -45,6 +52,9 @@ def root(
     log_json: Annotated[bool, typer.Option("--log-json", help="Progress and errors as JSON lines on stderr.")] = False,
     no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; fail instead.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and end.", is_eager=True, callback=_version)
+    ] = False,
 ) -> None:
     """Remember the global options; hold no core file of a process that may hold keys."""
     process.harden(lock_memory=os.environ.get("UNHELD_LOCK_MEMORY") == "1")
