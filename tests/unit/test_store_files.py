@@ -152,10 +152,10 @@ def test_handles_open_with_the_directory_key_alone(tmp_path: Path) -> None:
     padded = files.with_dummies(sealed(5))
     file = files.write(tmp_path, PLACE, padded, KEY)
 
-    assert files.read_open(tmp_path, PLACE, file, KEY).handles.tobytes() == padded.handles.tobytes()
+    assert files.read_handles(tmp_path, PLACE, file, KEY).tobytes() == padded.handles.tobytes()
     assert not any(files.read(tmp_path, file).handles.tobytes())
     with pytest.raises(VerificationError, match=r"\.handles"):
-        files.read_open(tmp_path, PLACE, file, b"x" * 32)
+        files.read_handles(tmp_path, PLACE, file, b"x" * 32)
 
 
 def test_handles_of_another_batch_are_refused(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_handles_of_another_batch_are_refused(tmp_path: Path) -> None:
     other = Place(PLACE.store_id, 1, PLACE.column, b"c" * 16)
 
     with pytest.raises(VerificationError):
-        files.read_open(tmp_path, other, file, KEY)
+        files.read_handles(tmp_path, other, file, KEY)
 
 
 def test_a_file_is_removed_with_its_handles(tmp_path: Path) -> None:

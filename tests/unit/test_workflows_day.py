@@ -172,7 +172,7 @@ def test_parties_in_slices_close_as_in_one(made: TestStore, size: int, monkeypat
     made.ingest(registry(*rows), by="synthetic-registry")
     made.ingest(calls(*(Call(row["msisdn"], second=n) for n, row in enumerate(rows))))
     made.ingest(calls(*(Call("", imsi=row["imsi"], second=50 + n) for n, row in enumerate(rows))))
-    monkeypatch.setattr(merging, "PARTIES_A_SLICE", size)
+    monkeypatch.setattr(merging, "_PARTIES_A_SLICE", size)
     with mock.patch.object(day, "_leaves", side_effect=_one_by_one):
         made.close()
 

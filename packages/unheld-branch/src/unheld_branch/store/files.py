@@ -6,11 +6,12 @@ See `docs/spec/block.md`. A file never changes once written; its journal entry c
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -147,17 +148,16 @@ def _fixed_bytes(column: pa.ChunkedArray[Any]) -> bytes:
     return b"".join(parts)
 
 
-def read_open(root: Path, place: Place, file: ColumnFile, directory_key: bytes) -> SealedBlocks:
-    """All blocks of an open batch's column file with their handles."""
+def read_handles(root: Path, place: Place, file: ColumnFile, directory_key: bytes) -> npt.NDArray[np.void]:
+    """The handles of an open batch's column file, in the order of its blocks."""
     path = Path(file.path).with_suffix(".handles")
     try:
         handles = crypto.unseal(directory_key, (root / path).read_bytes(), place.handles_aad)
     except (FileNotFoundError, WrongKeyError) as error:
         raise VerificationError(f"{path}: missing or altered ({error}). Restore it from a backup of today") from None
-    found = read(root, file)
-    if len(handles) != 8 * len(found.ids):
+    if len(handles) != 8 * file.blocks:
         raise VerificationError(f"{file.path}: handles do not fit its blocks")
-    return replace(found, handles=np.frombuffer(handles, "V8"))
+    return np.frombuffer(handles, "V8")
 
 
 def read_checked(root: Path, file: ColumnFile) -> bytes:

@@ -6,6 +6,7 @@ column. Blocks whose handle no living party has are dummies or somebody forgotte
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,13 +17,14 @@ import numpy.typing as npt
 from unheld_branch.keys.parties.rows import LABEL_BYTES, Rows, order, positions
 from unheld_branch.keys.parties.rows import join as join_rows
 from unheld_branch.store import blocks, coding, files, layout
-from unheld_branch.store.blocks import Facts, SealedBlocks
+from unheld_branch.store.blocks import Facts
 from unheld_branch.store.files import ColumnFile
 from unheld_branch.store.layout import Codes
 from unheld_branch.store.sealing import PartyKeys, Sealer
 from unheld_verify import crypto
 
-PARTIES_A_SLICE = 500_000
+_PARTIES_A_SLICE = 500_000
+_BYTES_A_SLICE = 32 << 20
 EventColumn = tuple[str, int]
 Labels = npt.NDArray[np.bytes_]
 
@@ -35,8 +37,17 @@ class _Opened:
     plaintexts: list[bytes]
 
 
-def slices(leaves: Iterable[Rows]) -> Iterator[PartyKeys]:
-    """Party keys and labels of whole trees, in slices.
+def slice_size(opened: Sequence[ColumnFile], parties: int) -> int:
+    """How many of `parties` to merge at once, so that the blocks of the largest column stay within memory."""
+    sizes = Counter[EventColumn]()
+    for file in opened:
+        sizes[file.column.cls, file.column.event_day] += file.size
+    parts = -(-max(sizes.values(), default=0) // _BYTES_A_SLICE)
+    return min(_PARTIES_A_SLICE, parties // max(1, parts) + 1)
+
+
+def slices(leaves: Iterable[Rows], size: int) -> Iterator[PartyKeys]:
+    """Party keys and labels of whole trees, in slices of about `size`.
 
     A linked row repeats its party, in this slice or in an earlier one, and is left out: no record is merged twice.
     """
@@ -44,7 +55,7 @@ def slices(leaves: Iterable[Rows]) -> Iterator[PartyKeys]:
     seen = order(np.zeros((0, LABEL_BYTES), np.uint8))
     for rows in leaves:
         waiting.append(rows)
-        if sum(map(len, waiting)) >= PARTIES_A_SLICE:
+        if sum(map(len, waiting)) >= size:
             seen, parties = _party_keys(waiting, seen)
             yield parties
             waiting = []
@@ -102,16 +113,15 @@ class _Finder:
 def _merge_column(
     sealer: Sealer, opened: Sequence[ColumnFile], finder: _Finder, column: EventColumn, batch_id: bytes
 ) -> list[ColumnFile]:
-    read = [_read(sealer, file) for file in opened]
-    found = [finder.find(held.handles) for held in read]
+    found = [finder.find(_handles(sealer, file)) for file in opened]
     present = np.unique(np.concatenate([parties for _, parties in found]))
     if not len(present):
         return []
     secrets = sealer.secrets(finder.parties.at(present), *column)
     owners: list[int] = []
     plaintexts: list[bytes] = []
-    for file, held, (numbers, parties) in zip(opened, read, found, strict=True):
-        place = sealer.place(*column, file.batch_id)
+    for file, (numbers, parties) in zip(opened, found, strict=True):
+        place, held = sealer.place(*column, file.batch_id), files.read(sealer.folder, file)
         for number, owner in zip(numbers.tolist(), np.searchsorted(present, parties).tolist(), strict=True):
             key, block_id = secrets.block_key(owner), held.ids[number].tobytes()
             # A dummy's handle may happen to be a party's; its id never is.
@@ -127,9 +137,9 @@ def _merge_column(
     return [files.write(sealer.folder, place, files.with_dummies(sealed), None)]
 
 
-def _read(sealer: Sealer, file: ColumnFile) -> SealedBlocks:
+def _handles(sealer: Sealer, file: ColumnFile) -> npt.NDArray[np.void]:
     place = sealer.place(file.column.cls, file.column.event_day, file.batch_id)
-    return files.read_open(sealer.folder, place, file, sealer.open_day.directory_key)
+    return files.read_handles(sealer.folder, place, file, sealer.open_day.directory_key)
 
 
 def _merged_rows(found: _Opened) -> tuple[Codes, list[bytes]]:

@@ -85,9 +85,9 @@ def close_day(store: Store, custodians: Custodians) -> Closed:
     batches = store.catalog.open_batches()
     opened = [file for batch in batches for file in batch.files]
     sealer = Sealer(store.folder, store.policy.store_id, day)
-    made = [
-        file for part in merging.slices(_leaves(store, held.number)) for file in merging.merge(sealer, opened, part)
-    ]
+    size = merging.slice_size(opened, sum(tree.rows for tree in store.root.trees.values()))
+    parts = merging.slices(_leaves(store, held.number), size)
+    made = [file for part in parts for file in merging.merge(sealer, opened, part)]
     text = columns.day_text(held.number)
     entry = {
         "kind": "close",
