@@ -119,7 +119,7 @@ class CustodianMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def close_day(self, data: st.DataObject) -> None:
         day = data.draw(st.sampled_from(sorted(self.open)))
-        self.custodian.close_day(day)
+        self.custodian.close_day(day, self.today)
         self.open.discard(day)
 
     @rule()

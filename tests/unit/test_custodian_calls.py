@@ -39,7 +39,7 @@ def test_an_open_day_is_handed_out_again(custodian: Custodian) -> None:
 def test_a_closed_day_is_never_handed_out_again(custodian: Custodian) -> None:
     """The refusal says that the day is over, and nothing changes."""
     custodian.open_day(DAY, DAY)
-    custodian.close_day(DAY)
+    custodian.close_day(DAY, DAY)
     before = custodian.status()
     with pytest.raises(StateError, match="2026-07-06 is over"):
         custodian.open_day(DAY, DAY)
@@ -60,10 +60,18 @@ def test_a_skipped_day_never_opens(custodian: Custodian) -> None:
         custodian.open_day(DAY + 1, DAY + 2)
 
 
-def test_a_day_nobody_opened_cannot_be_closed(custodian: Custodian) -> None:
-    """There is no testimony of what did not happen."""
+def test_a_day_to_come_cannot_be_closed(custodian: Custodian) -> None:
+    """There is no testimony of what did not happen, and no chain is burnt."""
     with pytest.raises(StateError, match="never opened"):
-        custodian.close_day(DAY)
+        custodian.close_day(DAY + 1, DAY)
+    assert custodian.status().next_day == DAY
+
+
+def test_a_day_that_only_others_opened_closes_here_too(custodian: Custodian) -> None:
+    """The chain steps over it: who was away at the opening cannot derive the day after the close."""
+    custodian.close_day(DAY, DAY)
+    with pytest.raises(StateError, match="never goes back"):
+        custodian.open_day(DAY, DAY)
 
 
 def test_a_day_left_open_closes_by_itself(custodian: Custodian) -> None:
@@ -142,7 +150,7 @@ def test_the_testimonies_are_signed_and_can_be_had_again(custodian: Custodian) -
     """Each call testifies to what is so; repeating it, after a crash for example, testifies to the same."""
     custodian.open_day(DAY, DAY)
     calls: dict[str, Callable[[], columns.Attestation]] = {
-        "closed": lambda: custodian.close_day(DAY),
+        "closed": lambda: custodian.close_day(DAY, DAY),
         "lapsed": lambda: custodian.lapse(DAY),
         "erased": lambda: custodian.erase([("charge", DAY)], DAY),
     }
@@ -256,8 +264,8 @@ def test_too_few_custodians_open_no_day(tmp_path: Path) -> None:
 def test_a_close_that_one_refuses_is_told_after_asking_all(tmp_path: Path) -> None:
     """The others still closed the day."""
     custodians = LocalCustodians.create(tmp_path / "c", tmp_path / "slots", replace(TERMS, n=3, t=2))
-    custodians.custodians[0].open_day(DAY, DAY)
-    custodians.custodians[2].open_day(DAY, DAY)
+    custodians.open_day(DAY, DAY)
+    (tmp_path / "slots" / "custodian-1.slot").unlink()
     with pytest.raises(PartialError, match="custodian 1"):
-        custodians.close_day(DAY)
+        custodians.close_day(DAY, DAY)
     assert custodians.custodians[2].status().open_days == ()

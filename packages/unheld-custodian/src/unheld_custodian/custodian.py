@@ -110,6 +110,11 @@ class Custodian:
         return crypto.sign_public(self._load().sign)
 
     @property
+    def store(self) -> bytes:
+        """The id of the store whose columns it holds."""
+        return self._load().store
+
+    @property
     def index(self) -> int:
         """Its number among the custodians of the set."""
         return self._load().index
@@ -124,9 +129,12 @@ class Custodian:
         testimony = self._attest(state, "opened", day, keys)
         return Push(state.set, state.index, day, keys, columns.checks(keys), _publics(state, today), testimony)
 
-    def close_day(self, day: int) -> Attestation:
-        """Never hand out `day` again. Repeating it changes nothing and testifies again."""
-        return self._attest(self._change(lambda state: moves.closed(state, day)), "closed", day, [])
+    def close_day(self, day: int, today: int) -> Attestation:
+        """Never hand out `day` again, opened here or by others only. Repeating it changes nothing and testifies again.
+
+        Raises StateError for a day that is still to come.
+        """
+        return self._attest(self._change(lambda state: moves.closed(state, day, today)), "closed", day, [])
 
     def lapse(self, today: int) -> Attestation:
         """Erase every key that is due. The testimony names, for each class, the newest event day that has lapsed."""

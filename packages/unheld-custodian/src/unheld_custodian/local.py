@@ -72,9 +72,9 @@ class LocalCustodians:
             raise StateError(f"{len(pushes)} of {self.t} needed custodians open day {day}: {_reasons(refused)}")
         return list(pushes.values())
 
-    def close_day(self, day: int) -> list[Attestation]:
+    def close_day(self, day: int, today: int) -> list[Attestation]:
         """Close `day` at all that are here. Raises PartialError after asking all, when one refused."""
-        return self._all(lambda custodian: custodian.close_day(day))
+        return self._all(lambda custodian: custodian.close_day(day, today))
 
     def lapse(self, today: int) -> list[Attestation]:
         """Lapse what is due at all that are here. Raises PartialError after asking all, when one refused."""

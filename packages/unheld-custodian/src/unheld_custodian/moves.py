@@ -50,10 +50,14 @@ def skipped(state: State, day: int) -> State:
     return replace(state, chains=chains, next_day=day)
 
 
-def closed(state: State, day: int) -> State:
-    """The state that never hands out `day` again. Raises StateError for a day that is still to come."""
-    if day >= state.next_day:
-        raise StateError(f"day {_text(day)} was never opened here: there is nothing to close")
+def closed(state: State, day: int, today: int) -> State:
+    """The state that never hands out `day` again, also where only others opened it.
+
+    Raises StateError for a day that is still to come.
+    """
+    if day >= state.next_day and day > today:
+        raise StateError(f"day {_text(day)} was never opened here (today is {_text(today)}): there is nothing to close")
+    state = skipped(state, day + 1)
     return replace(state, open_days=tuple(other for other in state.open_days if other != day))
 
 

@@ -79,8 +79,15 @@ class Deployment:
             yield store
 
     def open_custodians(self) -> LocalCustodians:
-        """The custodians of this deployment."""
-        return LocalCustodians.open(self.custodians, self.custodian_slots)
+        """The custodians of this deployment. Hold the store's lock: opening one ends what a crash cut short.
+
+        Raises NoStoreError when none opens, BadInputError when one is another store's.
+        """
+        local = LocalCustodians.open(self.custodians, self.custodian_slots)
+        store_id = self.policy().store_id
+        if strangers := [number for number, item in local.custodians.items() if item.store != store_id]:
+            raise BadInputError(f"{self.custodians}: custodians {strangers} are of another store; put back its own")
+        return local
 
     def seed(self, name: str) -> bytes:
         """A signing seed of headquarters: `log` or `plan`."""

@@ -41,6 +41,11 @@ def begin(keys: DayKeys) -> OpenDay:
     return OpenDay(keys, crypto.random_bytes(32))
 
 
+def ended(day: OpenDay) -> OpenDay:
+    """The name of a day whose keys are gone: what is left while custodians have not all heard of its close."""
+    return begin(replace(day.keys, keys={}))
+
+
 class OpenDaySlot:
     """Where the open day lives: a sealed file in the store, its key in a slot outside it."""
 

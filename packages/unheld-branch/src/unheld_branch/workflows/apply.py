@@ -9,7 +9,7 @@ from unheld_branch.store import parkkeys
 from unheld_branch.store.plan import Plan, Targets
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import first_root
-from unheld_branch.workflows.custodians import Custodians
+from unheld_branch.workflows.custodians import Custodians, enough, numbers
 from unheld_verify import columns
 from unheld_verify.statement import Opening
 
@@ -62,9 +62,10 @@ def _columns(store: Store, custodians: Custodians, plan: Plan) -> tuple[int, int
     held = store.day_slot.read()
     if held is not None:
         store.day_slot.keep(held.without(pairs))
+    enough(store.policy, attested, "this is not called erased; apply the same plan when they are back")
     day = columns.day_text(plan.event_day)
     fields = {"class": plan.cls} if plan.act == "class" else {}
-    said = _said(store, f"erase-{plan.act}", event_day=day, custodians=list(range(len(attested))), **fields)
+    said = _said(store, f"erase-{plan.act}", event_day=day, custodians=numbers(attested), **fields)
     store.commit({"kind": "erase", "act": plan.act, "event_day": day, **fields}, say=[said], plan_applied=True)
     return len(pairs), len(attested)
 
@@ -77,6 +78,7 @@ def _everything(store: Store, custodians: Custodians) -> tuple[int, int, int]:
     store.day_slot.drop()
     parkkeys.drop(store.folder)
     attested = custodians.erase_everything(store.today())
+    enough(store.policy, attested, "every row is forgotten here; for copies of parked batches, plan and apply it again")
     return rows, 0, len(attested)
 
 

@@ -111,17 +111,19 @@ def close_day(store: Store, custodians: Custodians) -> Closed:
 
 
 def _finish_close(store: Store, custodians: Custodians) -> int | None:
-    """After the commit: tell the custodians, drop the keys here, remove the merged batches' ciphertext.
+    """After the commit: drop the keys here, tell the custodians, remove the merged batches' ciphertext.
 
-    The keys' own slot says until when this is unfinished. Keys of a day that the journal does not know are an
-    opening's that a crash cut short: the day has not been, and the custodians may still open it.
+    The keys die first, whoever answers; the day's name stays in their slot until this is finished. Keys of a day that
+    the journal does not know are an opening's that a crash cut short: the day has not been, and the custodians may
+    still open it.
     """
     kept = store.day_slot.read()
     if kept is None:
         return None
     over = kept.day in store.catalog.days
     if over:
-        custodians.close_day(kept.day)
+        store.day_slot.keep(openday.ended(kept))
+        custodians.close_day(kept.day, store.today())
     store.day_slot.drop()
     store.tidy()
     return kept.day if over else None

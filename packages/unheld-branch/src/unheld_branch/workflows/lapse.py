@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from unheld_branch.keys.parties.parties import Parties
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
-from unheld_branch.workflows.custodians import Custodians
+from unheld_branch.workflows.custodians import Custodians, numbers
 from unheld_branch.workflows.routing import month_tree
 from unheld_verify import columns
 from unheld_verify.columns import EventColumn
@@ -46,6 +46,7 @@ def lapse(store: Store, custodians: Custodians) -> Lapsed:
     """Drop what is due: at the custodians, in the open day, in the trees; then ciphertext leaves as housekeeping."""
     today, found = store.today(), due(store)
     attested = custodians.lapse(today)
+    _repeat_erasures(store, custodians)
     held = store.day_slot.read()
     if held is not None:
         over = [pair for pair in held.keys.keys if columns.due(*pair, store.policy.lifetimes) <= today]
@@ -57,10 +58,18 @@ def lapse(store: Store, custodians: Custodians) -> Lapsed:
     listed = [[cls, columns.day_text(day)] for cls, day in found.columns]
     parked = [batch.hex() for batch in found.parked]
     entry = {"kind": "lapse", "columns": listed, "trees": list(found.trees), "parked": parked}
-    said = [store.opening("lapse", columns=sorted(listed), custodians=list(range(len(attested))))] if listed else []
+    said = [store.opening("lapse", columns=sorted(listed), custodians=numbers(attested))] if listed else []
     store.commit(entry, say=said, parties=parties)
     store.tidy()
     return Lapsed(found.columns, found.trees, found.parked, tenures)
+
+
+def _repeat_erasures(store: Store, custodians: Custodians) -> None:
+    """For custodians that were away when something was erased and are back: the others change nothing."""
+    today = store.today()
+    standing = [pair for pair in store.catalog.erased if columns.due(*pair, store.policy.lifetimes) > today]
+    if standing:
+        custodians.erase(standing, today)
 
 
 def _prune(store: Store, trees: tuple[int, ...]) -> tuple[Parties, int]:

@@ -35,8 +35,8 @@ class Finding:
 def examine(deployment: Deployment) -> list[Finding]:
     """All checks. A failure breaks a promise, a warning weakens one."""
     with deployment.opened() as store:
-        found = [*_store(store), *_copies(store)]
-    return [*_slots(deployment), *_machine(deployment), *found, *_custodians(deployment), *_inventory(deployment)]
+        found = [*_store(store), *_copies(store), *_custodians(deployment)]
+    return [*_slots(deployment), *_machine(deployment), *found, *_inventory(deployment)]
 
 
 def _slots(deployment: Deployment) -> Iterator[Finding]:

@@ -11,7 +11,6 @@ from unheld.inventory import Inventory
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
 from unheld_branch.workflows import lapse, sinks
-from unheld_custodian.local import LocalCustodians
 from unheld_verify import columns
 from unheld_verify.errors import UnheldError
 
@@ -19,8 +18,7 @@ from unheld_verify.errors import UnheldError
 def status(deployment: Deployment) -> dict[str, Any]:
     """The figures of a store. Every class of slot is named in plain words."""
     with deployment.opened() as store:
-        figures = _store(store)
-    custodians = _custodians(deployment)
+        figures, custodians = _store(store), _custodians(deployment)
     inventory = Inventory(deployment.root)
     return {
         "store": str(deployment.root),
@@ -73,7 +71,7 @@ def _columns(store: Store) -> dict[str, dict[str, Any]]:
 def _custodians(deployment: Deployment) -> dict[str, Any]:
     policy = deployment.policy()
     try:
-        local = LocalCustodians.open(deployment.custodians, deployment.custodian_slots)
+        local = deployment.open_custodians()
     except UnheldError as error:
         return {"n": policy.n, "t": policy.t, "here": 0, "columns_held": 0, "words": str(error)}
     return {
