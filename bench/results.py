@@ -18,8 +18,9 @@ figures say little, for they are of one machine on one day.
 - `seal-csv`, `seal-csv-3`: `unheld ingest` of one day's CSV, one class (`contact`) and three, subscribers already
   registered. The peer is DuckDB writing the same columns as plain Parquet, zstd, sorted by party and time, durable.
   `-bytes` is measured after the close, `-memory` is the peak of the largest process, `-close` is `unheld day close`.
-- `forget-1e4` and on: one of that many parties forgotten, durable, without the start of the process. The peer is DuckDB
-  rewriting the one Parquet file that names the party; a real history names it in a file a day.
+- `forget-1e4` and on: one of that many parties forgotten, durable, in a process that forgets several: the median act.
+  The peer is DuckDB rewriting the one Parquet file that names the party; a real history names it in a file a day.
+- `forget-half`: half of the largest store's parties by one plan, in one commit.
 - `forget-everything`: everyone at once, in the largest store measured. No peer: deleting files forgets nothing.
 
 """

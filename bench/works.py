@@ -18,6 +18,7 @@ from bench.results import Result, figure
 from unheld.testing.bulk import bench_csv, bench_registry
 
 COMMAND = Path(sys.executable).with_name("unheld")
+FORGETTER = [sys.executable, "-m", "bench.forgetter"]
 PEER = f"DuckDB {duckdb.__version__}"
 ALL = {"msisdn": "owner", "datetime": "datetime"}
 CLASSES = {
@@ -34,6 +35,8 @@ CLASSES = {
 SEAL = {"seal-csv": ["contact"], "seal-csv-3": ["charge", "contact", "place"]}
 FORGET = {"forget-1e4": 10**4, "forget-1e5": 10**5, "forget-1e6": 10**6}
 RECORDS_PER_PARTY = 5  # in the stores that forget
+_FORGOTTEN = 25  # parties a store, the first of which pay for what a process does once
+_PEER_DROPS = 5
 
 
 class Store:
@@ -71,9 +74,11 @@ class Store:
     def forget(self, *what: str | Path) -> float:
         """Plan and apply; give the milliseconds of the durable act, as the command itself tells them."""
         plan = self.folder.with_suffix(".plan")
+        for old in (plan, plan.with_suffix(".box")):
+            old.unlink(missing_ok=True)
         planned = json.loads(self.call("erase", "plan", *what, "--out", plan, "--json").output)
         applied = self.call("erase", "apply", plan, "--confirm", planned["digest"], "--json")
-        return float(json.loads(applied.output)["ms"])
+        return float(json.loads(applied.output)["milliseconds"])
 
     def sealed_bytes(self) -> int:
         """Bytes of all blocks in the store."""
@@ -155,19 +160,21 @@ def forget(folder: Path, rounds: int, most: int = 10**6) -> Iterator[Result]:
         store.ingest(records, rule)
         store.close()
         peer("sort", records, plain, *columns(list(CLASSES)))
-        yield _forgotten(work, store, plain, some_numbers(registry, rounds))
+        yield _forgotten(work, store, plain, some_numbers(registry, max(rounds, _FORGOTTEN)))
+    many = folder / "many.txt"
+    half = some_numbers(registry, parties)[_FORGOTTEN : parties // 2]
+    many.write_text("\n".join(half) + "\n", "utf-8")
+    yield Result("forget-half", store.forget("--file", many), "ms")
     yield Result("forget-everything", store.forget("--everything"), "ms")
 
 
 def _forgotten(work: str, store: Store, plain: Path, numbers: Sequence[str]) -> Result:
-    """One party after the other is forgotten here and dropped there, in turns."""
-    one = plain.with_name("one.txt")
-    times: dict[str, list[float]] = {"ours": [], "peer": []}
-    for number in numbers:
-        one.write_text(number + "\n", "utf-8")
-        times["ours"].append(store.forget("--file", one))
-        times["peer"].append(float(json.loads(peer("drop", plain, number).output)["ms"]))
-    return _beside(work, median(times["ours"]), "ms", median(times["peer"]))
+    """Some parties are forgotten here by one process, and dropped there one after the other."""
+    named = plain.with_name("named.txt")
+    named.write_text("\n".join(numbers) + "\n", "utf-8")
+    ours = json.loads(run([*FORGETTER, str(store.folder), str(named)]).output)
+    theirs = [float(json.loads(peer("drop", plain, number).output)["ms"]) for number in numbers[:_PEER_DROPS]]
+    return _beside(work, median(ours), "ms", median(theirs))
 
 
 def some_numbers(registry: Path, count: int) -> list[str]:

@@ -190,7 +190,8 @@ echo "$@" >> "$0.calls"
 case "$*" in
   *" ingest "*) mkdir -p "$2/blocks/contact" && printf 1234567890 > "$2/blocks/contact/x.parquet" ;;
   *" erase plan "*) echo '{"digest": "abcdef"}' ;;
-  *" erase apply "*) echo '{"ms": 2.5}' ;;
+  *" erase apply "*) echo '{"milliseconds": 2.5}' ;;
+  each*) echo '[1.5, 2.5, 9.0]' ;;
 esac
 """
 
@@ -202,6 +203,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     command.write_text(FAKE)
     command.chmod(0o755)
     monkeypatch.setattr(works, "COMMAND", command)
+    monkeypatch.setattr(works, "FORGETTER", [str(command), "each"])
     return command
 
 
@@ -219,8 +221,8 @@ def test_forgetting_tells_the_time_of_the_act_itself(fake: Path, tmp_path: Path)
     """The command's own milliseconds are told, beside the peer's; everyone has no peer."""
     found = {each.work: each for each in works.forget(tmp_path, rounds=1, most=10**4)}
 
-    assert list(found) == ["forget-1e4", "forget-everything"]
-    assert [each.value for each in found.values()] == [2.5, 2.5]
+    assert list(found) == ["forget-1e4", "forget-half", "forget-everything"]
+    assert [each.value for each in found.values()] == [2.5, 2.5, 2.5]
     assert found["forget-everything"].peer is None
 
 
