@@ -5,6 +5,7 @@ SQLite with synchronous=FULL: when a commit returns, it survives a power cut.
 
 from __future__ import annotations
 
+import copy
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
 
 from unheld_branch.keys.parties.nodes import Changes
 from unheld_verify import crypto
@@ -114,13 +116,17 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._engine = sa.create_engine(f"sqlite:///{path}")
-        sa.event.listen(self._engine, "connect", _set_pragmas)
+        self._anew = sa.create_engine(f"sqlite:///{path}", poolclass=NullPool)
+        self._held: sa.Connection | None = None
+        for engine in (self._engine, self._anew):
+            sa.event.listen(engine, "connect", _set_pragmas)
 
     @classmethod
     def create(cls, path: Path) -> Database:
         """Lay out an empty database; refuses one that is there."""
         if path.exists():
             raise StateError(f"{path}: there is a database already; choose a new folder")
+        path.touch(0o600)  # SQLite gives its side files the rights of this one
         database = cls(path)
         with database._engine.begin() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
@@ -137,18 +143,37 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """One write transaction. After an error in its commit the state is unknown: open the store again."""
-        with self._connected() as connection:
+        with self._explained(), self._engine.begin() as connection:
             yield Transaction(connection)
 
+    @contextmanager
+    def fresh(self) -> Iterator[Database]:
+        """The same database through a connection opened now: it reads what was stored, not what another remembers.
+
+        The other connection stays: closing the last one would copy the write-ahead file back, at every commit.
+        """
+        with self._explained(), self._anew.connect() as connection:
+            view = copy.copy(self)
+            view._held = connection
+            yield view
+
     def disconnect(self) -> None:
-        """Forget open connections: the next read sees what the disk has."""
+        """Let go of the file: its write-ahead part is copied back and removed."""
         self._engine.dispose()
 
     @contextmanager
     def _connected(self) -> Iterator[sa.Connection]:
+        """A connection for reading."""
+        if self._held is not None:
+            yield self._held
+            return
+        with self._explained(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
         try:
-            with self._engine.begin() as connection:
-                yield connection
+            yield
         except sa.exc.DBAPIError as error:
             raise StateUnknownError(
                 f"{self.path}: {error.orig}; open the store again to learn what was stored"

@@ -181,16 +181,17 @@ class Vault:
 
     def _reread(self, before: RootNode, expected: RootNode, changes: Changes) -> RootNode:
         """Step 4: through a new connection, open the root with the new key and walk a changed path of each tree."""
-        self.database.disconnect()
-        found = self.load()
-        if found != expected:
-            raise StateUnknownError(
-                f"{self.database.path}: what was stored reads back differently; open the store again"
-            )
-        nodes, written = self.nodes(), {id_ for id_, _ in changes.new}
-        for number, tree in found.trees.items():
-            if tree != before.trees.get(number):
-                trees.touch(tree, nodes, written)
+        written = {id_ for id_, _ in changes.new}
+        with self.database.fresh() as database:
+            anew = Vault(database, self.slot, self.store_id)
+            found, nodes = anew.load(), anew.nodes()
+            if found != expected:
+                raise StateUnknownError(
+                    f"{database.path}: what was stored reads back differently; open the store again"
+                )
+            for number, tree in found.trees.items():
+                if tree != before.trees.get(number):
+                    trees.touch(tree, nodes, written)
         return found
 
 
