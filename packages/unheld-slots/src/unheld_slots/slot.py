@@ -82,9 +82,11 @@ class FileSlot:
     def open(cls, path: Path) -> FileSlot:
         """Open a slot; a half torn by a crash is emptied. Raises NoStoreError, BadInputError.
 
-        The id of a slot with no live generation is made anew: nothing refers to it.
+        Where no half is whole nothing is emptied: a damaged secret may be put right. The id of a slot with no live
+        generation is made anew: nothing refers to it.
         """
         halves = _read(path)
+        whole = any(_is_whole(half) for half in halves)
         ids = {_decode(half)[0] for half in halves if _is_whole(half)}
         if not ids and not all(_may_be_torn(half) for half in halves):
             raise BadInputError(f"{path}: not a slot of a version known here; nothing in it was changed")
@@ -92,7 +94,7 @@ class FileSlot:
             raise BadInputError(f"{path}: its halves belong to two slots: it was put together from copies")
         slot = cls(path, ids.pop() if ids else crypto.random_bytes(ID_BYTES))
         for number, half in enumerate(halves):
-            if half != _EMPTY and not _is_whole(half):
+            if whole and half != _EMPTY and not _is_whole(half):
                 slot._write(number, _EMPTY)
         slot.live()
         return slot

@@ -24,6 +24,7 @@ from unheld_verify import canonical, note
 from unheld_verify.errors import BadInputError, NoStoreError
 
 CLOCK_VARIABLE = "UNHELD_CLOCK"
+_CLOCK_END = 1 << 32
 
 
 @dataclass(frozen=True)
@@ -124,11 +125,15 @@ def found(deployment: Deployment, policy: Policy, seeds: dict[str, bytes]) -> No
 
 
 def clock() -> Clock:
-    """The machine's clock, or the Unix seconds in UNHELD_CLOCK: for simulated days, and `status` says so."""
+    """The machine's clock, or the Unix seconds in UNHELD_CLOCK: for simulated days, and `status` says so.
+
+    Raises BadInputError for a clock that the formats cannot write: days lapse by it.
+    """
     given = os.environ.get(CLOCK_VARIABLE)
-    if given is None:
-        return SystemClock()
     try:
-        return FixedClock(int(given))
+        found: Clock = SystemClock() if given is None else FixedClock(int(given))
     except ValueError:
         raise BadInputError(f"{CLOCK_VARIABLE} is {given!r}: it must be Unix seconds") from None
+    if not 0 <= found.now() < _CLOCK_END:
+        raise BadInputError(f"the clock stands at {found.now()}, outside 1970 to 2106: set it, days lapse by it")
+    return found

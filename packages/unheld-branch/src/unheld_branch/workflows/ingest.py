@@ -199,8 +199,12 @@ def ensure_dedup(store: Store) -> None:
 
 
 def digest(store: Store, file: FileReport) -> str:
-    """Today's keyed digest of a file: who holds a guess of its content confirms nothing without the root node."""
-    return crypto.hmac_sha256(store.root.dedup[store.today()], bytes.fromhex(file.sha256)).hex()
+    """The keyed digest of a file, of today or of the day on which this work began: midnight may pass meanwhile.
+
+    Who holds a guess of its content confirms nothing without the root node.
+    """
+    newest = max(day for day in store.root.dedup if day <= store.today())
+    return crypto.hmac_sha256(store.root.dedup[newest], bytes.fromhex(file.sha256)).hex()
 
 
 def known(store: Store, file: FileReport, replaces: str = "") -> bool:

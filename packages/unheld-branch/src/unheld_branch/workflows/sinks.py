@@ -92,6 +92,7 @@ class Charges:
         if self._writer is None:
             durable.make_folders(self._sink)
             self._staged = self._sink / f".{crypto.random_bytes(8).hex()}{_STAGED}"
+            self._staged.touch(0o600)  # it names people
             self._writer = csv.CSVWriter(str(self._staged), lines.schema)
         self._writer.write_table(lines)
 

@@ -16,7 +16,7 @@ from unheld.inventory import Inventory, Place
 from unheld.workflows import checking, doctor, founding
 from unheld.workflows import status as statuses
 from unheld_verify import columns
-from unheld_verify.errors import BadInputError
+from unheld_verify.errors import BadInputError, NoStoreError
 
 inventory = group("inventory", "Every system known to hold copies of these records.")
 _GRAVITY = {"missing": 20, "altered": 20, "rolled back": 20, "extra": 3}
@@ -24,7 +24,10 @@ _GRAVITY = {"missing": 20, "altered": 20, "rolled back": 20, "extra": 3}
 
 def deployment() -> Deployment:
     """The deployment named by --store."""
-    return Deployment(settings.store_path().absolute())
+    root = settings.store_path().absolute()
+    if not root.name:
+        raise NoStoreError(f"{root}: no store there; a store lies in a folder of its own")
+    return Deployment(root)
 
 
 @command(app, "init", Surface.FIGURES)

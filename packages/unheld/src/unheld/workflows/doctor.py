@@ -36,7 +36,7 @@ def examine(deployment: Deployment) -> list[Finding]:
     """All checks. A failure breaks a promise, a warning weakens one."""
     with deployment.opened() as store:
         found = [*_store(store), *_copies(store), *_custodians(deployment)]
-    return [*_slots(deployment), *_machine(deployment), *found, *_inventory(deployment)]
+    return [*_slots(deployment), *_rights(deployment), *_machine(deployment), *found, *_inventory(deployment)]
 
 
 def _slots(deployment: Deployment) -> Iterator[Finding]:
@@ -60,6 +60,13 @@ def _slots(deployment: Deployment) -> Iterator[Finding]:
                     "slots' links", "failure", f"{path} has another name", "a copy of a slot is a copy of its key"
                 )
     yield Finding("slots' backups", "warning", "no program sees your backups", f"keep {deployment.slots} out of them")
+
+
+def _rights(deployment: Deployment) -> Iterator[Finding]:
+    """Who may write into a folder may take its files away."""
+    for folder in (deployment.root, deployment.custodians, deployment.headquarters):
+        if folder.is_dir() and (mode := stat.S_IMODE(folder.stat().st_mode)) & 0o077:
+            yield Finding("permissions", "failure", f"{folder} is open to others ({mode:o})", f"chmod 700 {folder}")
 
 
 def _filesystem(folder: Path) -> Iterator[Finding]:
