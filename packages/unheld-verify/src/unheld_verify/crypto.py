@@ -47,10 +47,7 @@ def random_bytes(count: int) -> bytes:
 
 def sha256(*parts: bytes) -> bytes:
     """SHA-256 over the joined parts, 32 bytes. Callers join only fixed-width or labelled parts."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return digest.digest()
+    return hashlib.sha256(b"".join(parts)).digest()
 
 
 class RunningSha256:
@@ -91,10 +88,7 @@ def one_step_kdf(first: bytes, second: bytes, info: bytes) -> bytes:
 
 def hmac_sha256(key: bytes, *parts: bytes) -> bytes:
     """HMAC-SHA-256 over the joined parts, 32 bytes. Keys are 32 bytes: HMAC pads shorter ones with zeros."""
-    mac = hmac.new(key, digestmod=hashlib.sha256)
-    for part in parts:
-        mac.update(part)
-    return mac.digest()
+    return hmac.digest(key, b"".join(parts), "sha256")
 
 
 def blake2b_128(key: bytes, data: bytes) -> bytes:
