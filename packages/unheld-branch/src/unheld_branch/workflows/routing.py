@@ -94,8 +94,8 @@ def resolve(table: pa.Table, parties: Parties, day: int) -> Resolved:
     owner_codes, owner_names = _identities(table["owner"])
     trees = [SUBSCRIBERS, month_tree(day)]
     made: list[Made] = []
-    parties, owners = rows_of(parties, owner_names, trees, made, _owner_tree(trees[1]))
-    owner_codes, owners = earlier_holders(parties, owner_names, owner_codes, when, owners, trees)
+    parties, held = _present(parties, owner_names, trees, made, _owner_tree(trees[1]))
+    owner_codes, owners = _holders(parties, held, owner_codes, when, trees)
     keep = owner_codes >= 0
     bad = _aside(table, ~keep, _NOBODY)
     if not keep.all():
@@ -103,9 +103,9 @@ def resolve(table: pa.Table, parties: Parties, day: int) -> Resolved:
     if any(name.startswith("imsi:") for name in owner_names):
         owner_codes, owners = _one_a_party(owner_codes, owners)
     codes, names = _identities(table["counterpart"]) if "counterpart" in table.column_names else (_no_codes(when), [])
-    parties, others = rows_of(parties, names, trees, made, lambda _: trees[1])
-    parties = _unknown_before(parties, names, codes, when, trees, made)
-    codes, others = earlier_holders(parties, names, codes, when, others, trees)
+    parties, held = _present(parties, names, trees, made, lambda _: trees[1])
+    parties = _unknown_before(parties, held, codes, when, trees, made)
+    codes, others = _holders(parties, held, codes, when, trees)
     events = Events(table, when, owner_codes, codes, owners, others)
     return Resolved(events, parties, made, bad)
 
@@ -137,13 +137,23 @@ def _owner_tree(month: int) -> Callable[[str], int]:
     return lambda identity: month if identity.startswith("imsi:") else SUBSCRIBERS
 
 
-def rows_of(
+@dataclass(frozen=True)
+class _Present:
+    """The present holders of some identities: keys, and the second at which each began."""
+
+    names: Sequence[str]
+    keys: PartyKeys
+    since: Codes
+
+
+def _present(
     parties: Parties, names: Sequence[str], trees: Sequence[int], made: list[Made], tree_of: Callable[[str], int]
-) -> tuple[Parties, PartyKeys]:
-    """Keys and labels of the present holders of `names`; strangers get a row in the tree that `tree_of` says."""
+) -> tuple[Parties, _Present]:
+    """The present holders of `names`; strangers get a row in the tree that `tree_of` says."""
     found = parties.find(names, trees)
     keys, labels = np.zeros((len(names), 32), np.uint8), np.zeros((len(names), 16), np.uint8)
-    keys[found.mask], labels[found.mask] = found.rows.keys, found.rows.labels
+    since = np.zeros(len(names), np.int64)
+    keys[found.mask], labels[found.mask], since[found.mask] = found.rows.keys, found.rows.labels, found.rows.since
     missing = np.flatnonzero(~found.mask)
     home = np.array([tree_of(names[place]) for place in missing.tolist()], np.int64)
     for number in np.unique(home).tolist():
@@ -151,43 +161,41 @@ def rows_of(
         parties, new = parties.add(number, Newcomers([names[place] for place in places.tolist()]))
         keys[places], labels[places] = new.rows.keys, new.rows.labels
         made.append(new)
-    return parties, PartyKeys(keys, labels)
+    return parties, _Present(names, PartyKeys(keys, labels), since)
 
 
-def earlier_holders(
-    parties: Parties, names: Sequence[str], codes: Codes, when: Codes, owners: PartyKeys, trees: Sequence[int]
+def _early(held: _Present, codes: Codes, when: Codes) -> Codes:
+    """Records from before the present holder began."""
+    if not len(held.names):
+        return np.zeros(0, np.int64)
+    return np.flatnonzero((codes >= 0) & (when < held.since[codes]))
+
+
+def _holders(
+    parties: Parties, held: _Present, codes: Codes, when: Codes, trees: Sequence[int]
 ) -> tuple[Codes, PartyKeys]:
     """Who held each number when the record happened; -1 where nobody did.
 
     A record from before the present holder began must never enter the present holder's folio, nor name that holder.
     """
-    present = parties.find(names, trees)
-    since = np.zeros(len(names), np.int64)
-    since[present.mask] = present.rows.since
-    if not len(names):
-        return codes, owners
-    early = np.flatnonzero((codes >= 0) & (when < since[codes]))
+    early = _early(held, codes, when)
     if not len(early):
-        return codes, owners
-    found = parties.owner_at([names[code] for code in codes[early].tolist()], when[early], trees)
+        return codes, held.keys
+    found = parties.owner_at([held.names[code] for code in codes[early].tolist()], when[early], trees)
     codes = codes.copy()
     codes[early] = -1
-    codes[early[found.mask]] = len(names) + np.arange(len(found.rows))
-    keys = np.concatenate([owners.keys, found.rows.keys])
-    return codes, PartyKeys(keys, np.concatenate([owners.labels, found.rows.labels]))
+    codes[early[found.mask]] = len(held.names) + np.arange(len(found.rows))
+    keys = np.concatenate([held.keys.keys, found.rows.keys])
+    return codes, PartyKeys(keys, np.concatenate([held.keys.labels, found.rows.labels]))
 
 
 def _unknown_before(
-    parties: Parties, names: Sequence[str], codes: Codes, when: Codes, trees: Sequence[int], made: list[Made]
+    parties: Parties, held: _Present, codes: Codes, when: Codes, trees: Sequence[int], made: list[Made]
 ) -> Parties:
     """Rows for whoever answered a number before the first holder that the registry knows: other parties."""
-    early, _ = earlier_holders(parties, names, codes, when, _no_keys(len(names)), trees)
-    lost = np.unique(codes[(codes >= 0) & (early < 0)])
+    holders, _ = _holders(parties, held, codes, when, trees)
+    lost = np.unique(codes[(codes >= 0) & (holders < 0)])
     if len(lost):
-        parties, new = parties.add(trees[1], Newcomers([names[code] for code in lost.tolist()]))
+        parties, new = parties.add(trees[1], Newcomers([held.names[code] for code in lost.tolist()]))
         made.append(new)
     return parties
-
-
-def _no_keys(count: int) -> PartyKeys:
-    return PartyKeys(np.zeros((count, 32), np.uint8), np.zeros((count, 16), np.uint8))
