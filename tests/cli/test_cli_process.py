@@ -299,7 +299,6 @@ def test_the_words_of_a_plan(said: dict[str, str]) -> None:
     assert re.sub(r"/\S+/|[0-9a-f]{8,}|(-?[0-9a-f]{4}){8}", "…", said["erase plan"]) == (
         "this plan would forget: party\n"
         "  parties: 1\n"
-        "  rows: 1\n"
         "  receipt box …plan.box; its claim code, shown once and kept nowhere: …\n"
         "  plan …plan.json, digest …\n"
         "nothing was changed; unheld erase apply …plan.json asks for the first 8 digits of the digest\n"

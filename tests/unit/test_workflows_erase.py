@@ -151,12 +151,10 @@ def test_a_plan_made_before_a_change_of_holder_spares_the_new_holder(made: TestS
     assert trees(made, "tel:" + ALICE) == {0}
 
 
-def test_nobody_to_forget_is_an_error(made: TestStore) -> None:
-    """A plan for numbers without any row is not made; among others they are counted and not listed."""
-    with pytest.raises(StateError, match="nothing to forget"):
-        planned(made, "+99900000001", "+99900000002")
-
-    assert dict(planned(made, ALICE, "+99900000001").plan.counts) == {"parties": 2, "rows": 1}
+def test_a_plan_counts_who_is_named_and_not_who_is_known(made: TestStore) -> None:
+    """Numbers without any row are planned like all others, and nobody's row goes."""
+    assert dict(planned(made, ALICE, "+99900000001").plan.counts) == {"parties": 2}
+    assert carry_out(made, planned(made, "+99900000001").plan).rows == 0
 
 
 def test_a_plan_of_another_store_is_refused(made: TestStore, tmp_path: Path) -> None:

@@ -36,14 +36,14 @@ class Targets:
 
     trees: Mapping[int, tuple[Bytes, Bytes]] = field(repr=False)
 
-    def encode(self) -> bytes:
-        """tree u32 ‖ tag 16 ‖ label 16 each, padded with zero entries to a power of two of at least 16."""
+    def encode(self, least: int = 0) -> bytes:
+        """tree u32 ‖ tag 16 ‖ label 16 each, padded with zero entries to a power of two of at least 16 and `least`."""
         entries = [
             number.to_bytes(4, "big") + tag.tobytes() + label.tobytes()
             for number, (tags, labels) in sorted(self.trees.items())
             for tag, label in zip(tags, labels, strict=True)
         ]
-        count = max(_LEAST_ENTRIES, 1 << max(0, len(entries) - 1).bit_length())
+        count = max(_LEAST_ENTRIES, 1 << max(0, max(len(entries), least) - 1).bit_length())
         return b"".join(entries).ljust(count * _ENTRY, b"\0")
 
 
@@ -128,12 +128,14 @@ class Plan:
             ) from None
 
 
-def seal_targets(targets: Targets, plan_key: bytes, store_id: bytes) -> bytes:
+def seal_targets(targets: Targets, plan_key: bytes, store_id: bytes, named: int = 0) -> bytes:
     """The sealed entries of a plan: no number, name or tag stands in it in clear.
+
+    `named` parties give room for as many entries, so that its length does not say how many of them have a row.
 
     A plan without targets has them too, all padding: what opens under one plan key only applies only once.
     """
-    return crypto.seal(plan_key, targets.encode(), _SEALED + store_id)
+    return crypto.seal(plan_key, targets.encode(named), _SEALED + store_id)
 
 
 def decode(data: bytes) -> Plan:

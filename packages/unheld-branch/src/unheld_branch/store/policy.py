@@ -9,6 +9,9 @@ from typing import Any
 from unheld_verify import canonical, columns, crypto
 from unheld_verify.errors import BadInputError
 
+# What canaries sealed today opens today: a longer list could be of people.
+_CANARIES_MOST = 16
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -38,6 +41,8 @@ class Policy:
         columns.check_lifetimes(self.lifetimes)
         columns.check_late_days(self.late_days)
         columns.components(self.n, self.t)
+        if len(self.canaries) > _CANARIES_MOST:
+            raise BadInputError(f"canaries: {len(self.canaries)} are too many; {_CANARIES_MOST} test SIMs are enough")
 
     def document(self) -> dict[str, Any]:
         """The genesis document as JSON values; release is shut by default and there is no way to open it."""
@@ -59,9 +64,10 @@ class Policy:
         }
 
     def public(self) -> dict[str, Any]:
-        """What the log publishes of it: the rules, and neither numbers of test SIMs nor paths."""
+        """What the log publishes of it: the rules and how many test SIMs, neither their numbers nor paths."""
         document = self.document()
-        return {name: document[name] for name in ("custodians", "lifetimes", "late_days", "coarsen", "release")}
+        rules = {name: document[name] for name in ("custodians", "lifetimes", "late_days", "coarsen", "release")}
+        return rules | {"canaries": len(self.canaries)}
 
     @property
     def digest(self) -> bytes:

@@ -29,7 +29,7 @@ def look(store: Store, canary: str) -> list[Seen]:
     """What today's batches hold of one canary. Raises NotAllowedError for anyone else, SealedError without open day."""
     if canary not in store.policy.canaries:
         raise NotAllowedError("this is not a canary of this store's genesis: nobody else's records can be looked at")
-    open_day = store.day_slot.read()
+    open_day = store.open_day()
     if open_day is None:
         raise SealedError("no day is open: a canary is looked at while its day is")
     keys = _keys(store.parties(), canary, open_day.day)

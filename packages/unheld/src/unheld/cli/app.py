@@ -67,6 +67,8 @@ def call(words: Sequence[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
     output.settings.as_json = output.settings.log_json = False
+    values = [word.partition("=")[2] if word.startswith("--") else word for word in words]
+    output.settings.unsaid = [value for value in values if _DIGITS.fullmatch(value.removeprefix("+"))]
     try:
         return int(app(list(words), prog_name=output.PROGRAM, standalone_mode=False) or 0)
     except TyperException as error:

@@ -33,6 +33,9 @@ def plan(
     out: Annotated[Path, typer.Option(help="Where to write the plan.")],
     party: Annotated[bool, typer.Option("--party", help="One party: asks for the number, not shown.")] = False,
     file: Annotated[str, typer.Option(help="Parties: a file with one number a line, or -.")] = "",
+    held: Annotated[
+        str, typer.Option(help="Who held the number on this day, YYYY-MM-DD (default: holds it now).")
+    ] = "",
     day: Annotated[str, typer.Option(help="An event day, YYYY-MM-DD.")] = "",
     cls: Annotated[str, typer.Option("--class", help="With --day: only this class of it.")] = "",
     everything: Annotated[bool, typer.Option("--everything", help="Everyone.")] = False,
@@ -42,6 +45,8 @@ def plan(
         raise UsageError("say what to forget with exactly one of --party, --file, --day, --everything")
     if cls and not day:
         raise UsageError("--class belongs to --day: a plan forgets a class of one day")
+    if held and not (party or file):
+        raise UsageError("--held belongs to --party or --file: it says which holder of a number is meant")
     box = out.with_name(f"{out.stem}.box")
     if out.exists() or box.exists() or box == out:
         raise UsageError(f"{out} or {box} is there already; name another file")
@@ -49,7 +54,7 @@ def plan(
         raise UsageError(f"{out.parent}: there is no such folder for the plan")
     where = deployment()
     with where.opened() as store:
-        made = _planned(store, where, party, file, day, cls, everything)
+        made = _planned(store, where, (party, file, held), day, cls, everything)
     if made.box and settings.quiet and not settings.as_json:
         raise UsageError("--quiet would swallow the claim code, which is shown once and kept nowhere; nothing was made")
     durable.write_file(out, made.plan.encode())
@@ -64,7 +69,9 @@ def plan(
     return Answer(said, document | {"box": boxed, "claim_code": made.claim_code})
 
 
-def _planned(store: Store, where: Deployment, party: bool, file: str, day: str, cls: str, everything: bool) -> Planned:
+def _planned(
+    store: Store, where: Deployment, who: tuple[bool, str, str], day: str, cls: str, everything: bool
+) -> Planned:
     seed, home = where.seed("plan"), store.policy.home
     if everything:
         return planning.plan_everything(store, seed)
@@ -72,8 +79,10 @@ def _planned(store: Store, where: Deployment, party: bool, file: str, day: str, 
         if cls and cls not in columns.CLASSES:
             raise UsageError(f"--class {cls}: choose one of {', '.join(columns.CLASSES)}")
         return planning.plan_day(store, columns.day_number(day), cls, seed)
+    party, file, held = who
+    held_on = columns.date_of(columns.day_number(held)) if held else None
     listed = [numbers.ask_one(home)] if party else numbers.read_file(file, home)
-    return planning.plan_parties(store, listed, seed)
+    return planning.plan_parties(store, listed, seed, held_on)
 
 
 def _counts(made: Planned) -> list[str]:

@@ -179,7 +179,7 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
     "erase plan": {
         "digest": "SHA-256 of the plan",
         "act": "party, parties, day, class or everything",
-        "counts.*": "rows and columns it would take: parties, rows, columns, blocks_at_most",
+        "counts.*": "parties named, whether known or not; columns, blocks_at_most; rows of all parties",
         "plan": "the file the caller named",
         "box": "the file beside it: one party's, for that party",
         "claim_code": "random, to be handed to that party",
@@ -222,6 +222,7 @@ PARAMETERS: Mapping[str, str] = {
     "every": _COUNT,
     "everything": "a switch",
     "file": _FILE,
+    "held": _DATE,
     "holds": "what a system holds",
     "home": "a country",
     "inbox": _FILE,

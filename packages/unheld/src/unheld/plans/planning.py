@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
 
 from unheld_branch.keys.parties.parties import Parties
-from unheld_branch.keys.parties.rows import Bytes
+from unheld_branch.keys.parties.rows import Bytes, Rows, join, order
 from unheld_branch.store.plan import Plan, Targets, erased_columns, seal_targets
 from unheld_branch.store.store import Store
 from unheld_verify import columns, receipt
-from unheld_verify.errors import BadInputError, StateError
+from unheld_verify.errors import BadInputError
 
 
 @dataclass(frozen=True)
@@ -22,22 +25,21 @@ class Planned:
     claim_code: str = field(default="", repr=False)
 
 
-def plan_parties(store: Store, identities: Sequence[str], seed: bytes) -> Planned:
-    """A plan to forget parties, in every tree that has a row of theirs. Unknown identities are counted, never listed.
+def plan_parties(store: Store, identities: Sequence[str], seed: bytes, held_on: date | None = None) -> Planned:
+    """A plan to forget parties, in every tree that has a row of theirs: present holders, or those of a day.
 
-    Raises StateError when none of them has a row: there is nothing to forget.
+    It does not show who of them has a row, nor how many: planning leaves no trace, so it must not answer whether
+    somebody is known here. Applying it tells, in the log too, and then there is nothing left to tell of.
     """
     distinct = list(dict.fromkeys(identities))
-    targets, rows = _targets(store.parties(), distinct)
-    if not rows:
-        raise StateError("none of these has a row in this store: there is nothing to forget")
+    targets = _targets(store.parties(), distinct, held_on)
     tree = receipt.party_tree(distinct, store.policy.store_id.hex())
     plan = Plan(
         store.policy.store_id,
         "party" if len(distinct) == 1 else "parties",
         columns.day_text(store.today()),
-        {"parties": len(distinct), "rows": rows},
-        sealed=seal_targets(targets, store.root.plan_key, store.policy.store_id),
+        {"parties": len(distinct)},
+        sealed=seal_targets(targets, store.root.plan_key, store.policy.store_id, len(distinct)),
         root=tree.root,
         leaves=tree.leaves,
     ).signed(seed)
@@ -47,15 +49,26 @@ def plan_parties(store: Store, identities: Sequence[str], seed: bytes) -> Planne
     return Planned(plan, receipt.seal_box(code, tree.parties[0]), receipt.format_claim_code(code))
 
 
-def _targets(parties: Parties, identities: Sequence[str]) -> tuple[Targets, int]:
+def _targets(parties: Parties, identities: Sequence[str], held_on: date | None) -> Targets:
     found: dict[int, tuple[Bytes, Bytes]] = {}
     for number in sorted(parties.trees):
-        rows = parties.find(identities, [number]).rows
+        rows = (
+            parties.find(identities, [number]).rows if held_on is None else _held(parties, identities, number, held_on)
+        )
         if len(rows):
             found[number] = (rows.tags, rows.labels)
-    if not found:
-        return Targets({}), 0
-    return Targets(found), sum(len(tags) for tags, _ in found.values())
+    return Targets(found)
+
+
+def _held(parties: Parties, identities: Sequence[str], number: int, when: date) -> Rows:
+    """Who held the identities at the end of a day, also where a holder after them was forgotten.
+
+    Earlier holders are looked for whoever was found: how long it takes says nothing.
+    """
+    second = (columns.day_of(when) + 1) * 86_400 - 1
+    found = parties.owner_at(identities, [second] * len(identities), [number]).rows
+    earlier = join([parties.earlier_holder(name, second, number) for name in identities])
+    return join([found, earlier.take(~np.isin(order(earlier.tags), order(found.tags)))])
 
 
 def plan_day(store: Store, event_day: int, cls: str, seed: bytes) -> Planned:
