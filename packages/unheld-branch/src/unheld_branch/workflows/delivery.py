@@ -23,6 +23,7 @@ from unheld_branch.workflows import quarantine, routing, sinks
 from unheld_branch.workflows.sinks import Charges
 from unheld_slots import durable
 from unheld_verify import columns, crypto
+from unheld_verify.statement import Opening
 
 ROW_BYTES_HELD = 256 << 20
 
@@ -84,7 +85,8 @@ class Draft:
     def ease(self) -> None:
         """Commit rows ahead of their records when they would outgrow memory; without records they say nothing."""
         if self.parties.nodes.held > ROW_BYTES_HELD:
-            self.store.commit({"kind": "rows", "rows": self._commitments()}, parties=self.parties)
+            root = self._commitments()
+            self.store.commit({"kind": "rows", "rows": root}, say=[self._said(0, root)], parties=self.parties)
             self.parties, self.made = self.store.parties(), []
 
     def commit(self) -> Delivery:
@@ -106,13 +108,17 @@ class Draft:
             "unparks": self.unparks,
             "parked": parked,
         }
-        rows = root or crypto.random_bytes(32).hex()
-        said = store.opening("batch", sealing_day=day, records_at_most=at_most(self.records), rows=rows)
+        said = self._said(self.records, root)
         self.charges.ready(batch)
         self.committing = True
         store.commit(entry, say=[said], parties=self.parties)
         self.charges.leave()
         return Delivery(batch, tuple(self.names), self.records, dict(self.counts), len(self.bad))
+
+    def _said(self, records: int, root: str) -> Opening:
+        """What the log is told: 32 random bytes take the place of a root, so that it does not show who was new."""
+        day, rows = columns.day_text(self.sealer.open_day.day), root or crypto.random_bytes(32).hex()
+        return self.store.opening("batch", sealing_day=day, records_at_most=at_most(records), rows=rows)
 
     def _commitments(self) -> str:
         """Write the leaves over the rows made so far; their root, or "" when there are none."""
