@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,11 +17,11 @@ from tests.support.stores import made_store, mapping
 from unheld.testing import textfile
 from unheld.workflows import doctor
 from unheld_branch.store import store as stores
-from unheld_branch.workflows import ingest, park
+from unheld_branch.workflows import day, ingest, park
 from unheld_branch.workflows.sinks import Sinks, write_settings
 from unheld_slots.slot import FileSlot
 from unheld_verify import columns
-from unheld_verify.errors import SealedError
+from unheld_verify.errors import SealedError, StateError
 
 SECOND = FIRST + timedelta(1)
 
@@ -181,3 +181,43 @@ def test_a_leap_day_opens_and_lapses_like_any(tmp_path: Path) -> None:
     made.set_clock(date(2028, 3, 7), 0)
 
     assert made.lapse().columns == (("place", columns.day_of(leap)),)
+
+
+@pytest.mark.parametrize("act", ["lapse", "close", "open", "park"])
+def test_a_clock_that_jumps_by_years_destroys_nothing(tmp_path: Path, act: str) -> None:
+    """A dead battery or a rolled-over week counter lapses no key and burns no chain; set right, work goes on."""
+    made = made_store(tmp_path)
+    made.open_day(FIRST)
+    made.ingest(calls(Call(ALICE)))
+    before = made.custodians.status()
+    made.set_clock(FIRST + timedelta(1024 * 7))
+    acts: dict[str, Callable[[], object]] = {
+        "lapse": made.lapse,
+        "close": made.close,
+        "open": lambda: made.open_day(FIRST + timedelta(1024 * 7)),
+        "park": lambda: made.park(calls(Call(BOB))),
+    }
+    with pytest.raises(StateError, match="7,168 days ahead of the last commit"):
+        acts[act]()
+
+    assert made.custodians.status() == before
+    made.set_clock(FIRST)
+    assert made.close().records == 1
+
+
+def test_a_store_that_rested_for_years_is_worked_up_to_the_present(tmp_path: Path) -> None:
+    """The error names the second to open a day at; after it the present is believed, and takes what is due."""
+    made = made_store(tmp_path)
+    made.open_day(FIRST)
+    made.ingest(calls(Call(ALICE)))
+    made.close()
+    made.set_clock(FIRST + timedelta(500))
+    with pytest.raises(StateError, match="UNHELD_CLOCK=") as refused:
+        made.lapse()
+    made.now = int(str(refused.value).partition("UNHELD_CLOCK=")[2].split()[0])
+    with made.opened() as store:
+        day.open_day(store, made.custodians)
+    made.set_clock(FIRST + timedelta(500))
+
+    assert made.close().records == 0
+    assert len(made.lapse().columns) == 3

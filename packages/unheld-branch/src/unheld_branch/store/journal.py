@@ -77,6 +77,7 @@ class Catalog:
     counts: dict[str, int] = field(default_factory=dict)
     row_files: set[int] = field(default_factory=set)
     erasures: int = 0
+    at: int = 0
 
     @property
     def open_day(self) -> Day | None:
@@ -129,6 +130,7 @@ def apply(catalog: Catalog, entry: Entry) -> None:
     if entry.get("v") != 1 or kind not in _APPLY:
         raise VerificationError(f"journal: an entry of kind {kind!r} is of a newer version than this program")
     _APPLY[kind](catalog, entry)
+    catalog.at = entry.get("at", catalog.at)
     if entry.get("rows"):
         catalog.row_files.add(catalog.generation + 1)
 

@@ -29,6 +29,8 @@ from unheld_verify.errors import BadInputError, NoStoreError, RolledBackError, S
 
 GENESIS = "genesis.json"
 _DATABASE = "catalog.db"
+# The longest lifetime of a class, in days: whoever worked in that time has committed something.
+_PAUSE_MOST = 400
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,7 @@ def opened(places: Places, clock: Clock, *, write: bool = False) -> Iterator[Sto
         store = _open(places, clock)
         try:
             if write:
+                _believe(store)
                 store.tidy()
             yield store
         finally:
@@ -202,6 +205,16 @@ def _open(places: Places, clock: Clock) -> Store:
     catalog = journal.fold(policy, vault.database.journal())
     day_slot = OpenDaySlot.open(places.root, places.slot("open"))
     return Store(places, policy, vault, copies, day_slot, clock, vault.load(), catalog)
+
+
+def _believe(store: Store) -> None:
+    """Refuse a clock that jumped: one wrong step and every key lapses, and chains never go back."""
+    days = (store.clock.now() - store.catalog.at) // 86_400
+    if days > _PAUSE_MOST:
+        raise StateError(
+            f"{store.folder}: the clock is {days:,} days ahead of the last commit: set it right, days lapse by it. "
+            f"If it is right, work up to it: UNHELD_CLOCK={store.catalog.at + _PAUSE_MOST * 86_400} unheld day open"
+        )
 
 
 def _vault(folder: Path, slots: Path, policy: Policy) -> Vault:
