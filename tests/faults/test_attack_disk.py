@@ -221,3 +221,22 @@ def test_a_store_that_rested_for_years_is_worked_up_to_the_present(tmp_path: Pat
 
     assert made.close().records == 0
     assert len(made.lapse().columns) == 3
+
+
+def test_charge_lines_are_a_place_that_nothing_covers(tmp_path: Path) -> None:
+    """Whoever names a charge sink is told by every status that it holds such data too, until its emptying is proven."""
+    box = Box(tmp_path)
+    box("init", "--charge", tmp_path / "charge")
+
+    assert box("status", "--json").document["inventory"]["not_covered"] == 1
+
+
+def test_a_lock_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
+    """A lock file that somebody made a link makes no file at the other end."""
+    made = made_store(tmp_path)
+    (made.root / "lock").unlink(missing_ok=True)
+    (made.root / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="lock"), made.opened():
+        pass
+
+    assert not (tmp_path / "elsewhere").exists()

@@ -14,7 +14,7 @@ from unheld_verify.errors import LockedError
 @contextmanager
 def locked(path: Path, *, exclusive: bool) -> Iterator[None]:
     """Hold the lock file `path`, or raise LockedError at once."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         mode = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
         try:

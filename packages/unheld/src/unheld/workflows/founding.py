@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unheld import assembly
 from unheld.assembly import Deployment
-from unheld.inventory import Inventory
+from unheld.inventory import Inventory, Place
 from unheld_branch.records.identities import NumberRule
 from unheld_branch.records.places import CoarsenRule
 from unheld_branch.store.policy import Policy
@@ -65,7 +65,11 @@ def found(deployment: Deployment, wishes: Wishes) -> Policy:
     assembly.found(deployment, policy, seeds)
     named = Sinks(wishes.totals or deployment.root / "totals", wishes.charge)
     sinks.write_settings(deployment.root, Sinks(named.totals and named.totals.resolve(), wishes.charge))
-    Inventory(deployment.root).begin()
+    inventory = Inventory(deployment.root)
+    inventory.begin()
+    if wishes.charge is not None:
+        day = columns.day_text(policy.created // 86_400)
+        inventory.add(Place("charge lines", "unknown", "whose calls, when and how long", "unknown", False, day))
     return policy
 
 
