@@ -220,6 +220,17 @@ def test_progress_is_json_lines_where_asked(box: Box) -> None:
     assert lines[-1]["bytes"] <= lines[-1]["total"]
 
 
+def test_no_time_is_left_where_nobody_knows_it(box: Box) -> None:
+    """Standard input has no length: the lines tell the rate and promise no end."""
+    box.variables["UNHELD_PROGRESS_FPS"] = "1e9"
+
+    ended = box("ingest", "-", "--mapping", RECORDS, stdin=_records(box).read_bytes())
+
+    assert ended.code == 0
+    assert re.search(r"ingest: \d+ MiB, [\d.]+ MB/s$", ended.err, re.MULTILINE)
+    assert "left" not in ended.err
+
+
 def test_progress_is_seldom_by_itself(box: Box) -> None:
     """Without a terminal there is a line a minute, so a short call writes none."""
     assert box("ingest", _records(box), "--mapping", RECORDS).err == ""

@@ -18,6 +18,7 @@ from unheld.cli.app import app
 from unheld.cli.output import SURFACES, Surface
 from unheld.cli.surface import DOCUMENTS, ENVELOPE, PARAMETERS, paths
 from unheld.testing.synthetic import Operator
+from unheld_verify.errors import UnheldError
 
 ELSEWHERE = {"demo": "runs for minutes on people who cannot exist; has tests of its own"}
 SEARCHING = {
@@ -205,7 +206,16 @@ def test_global_options_after_the_command_are_explained() -> None:
     ended = in_process(["status", "--store", "s"])
 
     assert ended.code == 2
-    assert "Global options stand before the command" in ended.err
+    assert "). Global options stand before the command;" in ended.err
+
+
+def test_help_lists_the_exit_codes() -> None:
+    """Every error's exit code stands in the help: a script's author need not read the source."""
+    leaves, told = [UnheldError], in_process(["--help"]).out
+    for error in leaves:
+        leaves += error.__subclasses__()
+
+    assert {str(error.exit_code) for error in leaves} <= set(re.findall(r"\b\d+\b", told.split("Exit codes:")[1]))
 
 
 def test_a_mistake_of_our_own_shows_no_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,14 @@ class Inventory:
             raise UsageError("inventory: a place needs a name")
         self.places = [*(known for known in self.places if known.name != place.name), place]
         self._write()
+
+    def note(self, name: str, checked: str, **said: Any) -> None:
+        """Add a place, or correct the one of that name: what is None stays as it was, and is unknown in a new one."""
+        known = next(
+            (place for place in self.places if place.name == name),
+            Place(name, "unknown", "unknown", "unknown", False, ""),
+        )
+        self.add(replace(known, checked=checked, **{key: value for key, value in said.items() if value is not None}))
 
     def begin(self) -> None:
         """Lay out an empty inventory."""

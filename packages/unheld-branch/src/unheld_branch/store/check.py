@@ -107,7 +107,7 @@ def _contents(root: Path, file: files.ColumnFile) -> Iterator[Finding]:
     try:
         blocks = files.read(root, file)
     except (VerificationError, BadInputError) as error:
-        yield Finding("altered", file.path, str(error))
+        yield Finding("altered", file.path, str(error).removeprefix(f"{file.path}: "))
         return
     if len(blocks.blocks) != file.blocks:
         yield Finding("altered", file.path, f"it holds {len(blocks.blocks)} blocks, the journal says {file.blocks}")
@@ -149,7 +149,9 @@ def _leads_to(path: Path, entry: Mapping[str, object]) -> bool:
 def _extra(store: Store) -> Iterator[Finding]:
     named = {file.path for file in store.catalog.live_files()}
     for path in files.orphans(store.folder, named):
-        yield Finding("extra", str(path.relative_to(store.folder)), "the journal does not name it; `tidy` removes it")
+        yield Finding(
+            "extra", str(path.relative_to(store.folder)), "the journal does not name it; the next close removes it"
+        )
     waiting = {batch.path for batch in store.catalog.waiting()}
     for path in sorted((store.folder / "parked").glob("*.parked")):
         if str(path.relative_to(store.folder)) not in waiting:

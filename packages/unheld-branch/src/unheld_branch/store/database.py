@@ -137,7 +137,7 @@ class Database:
     def open(cls, path: Path) -> Database:
         """Open an existing database. Raises NoStoreError."""
         if not path.is_file():
-            raise NoStoreError(f"{path}: no store there; `unheld init` makes one")
+            raise NoStoreError(f"{path} is missing: is its disk there? Nothing goes on without it")
         return cls(path)
 
     @contextmanager

@@ -22,11 +22,18 @@ from unheld_verify.errors import UsageError
 _GLOBAL = re.compile(r"option: (--store|--log-json|--no-input|--quiet|-q)\b")
 _DIGITS = re.compile(r"\d(?:[ ./-]?\d){6,}")
 
+_EXIT_CODES = (
+    "Exit codes: 0 done, 1 refused or failed, 2 wrong words (doctor: warnings only), 3 part was done, 4 a confirmation "
+    "or a person is missing, 10 no store, 11 another process works on it, 12 wrong key or code, 13 no key is held "
+    "(no day is open, lapsed, forgotten), 20 checked and FALSE, 21 cannot be verified, 130 interrupted."
+)
+
 app = typer.Typer(
     name=output.PROGRAM,
     help="Holds a phone network's registry and call records so that they can be forgotten, with proof. "
     "It protects people from being searched for; it has no search.",
     no_args_is_help=True,
+    epilog=_EXIT_CODES,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -83,10 +90,11 @@ def _off(words: Sequence[str], error: TyperException) -> int:
         return error.exit_code
     said = _DIGITS.sub("…", text)
     if said != text:
-        said += " Numbers and codes are never arguments, a shell remembers those: give a file, or type it when asked."
+        said = f"{said.rstrip('.')}. Numbers and codes are never arguments, a shell remembers those: give a file, or "
+        said += "type it when asked"
     settings.log_json = bool({"--json", "--log-json"} & set(words))
     path = output.PROGRAM if context is None else context.command_path
     if _GLOBAL.search(text):
-        said += " Global options stand before the command"
+        said = f"{said.rstrip('.')}. Global options stand before the command"
     output.fail(path.removeprefix(output.PROGRAM).strip(), UsageError(f"{said.rstrip('.')}; see {path} --help"))
     return error.exit_code

@@ -64,6 +64,7 @@ class _Lines:
         self._last = now
         rate = done / max(now - self._start, 1e-9)
         left = round((total - done) / rate) if total and rate else 0
+        ahead = f", {left} s left" if total else ""
         if settings.log_json:
             line = {
                 "message_type": "progress",
@@ -74,4 +75,4 @@ class _Lines:
             }
             print(json.dumps({"schema_version": 1, **line}), file=sys.stderr)
         else:
-            print(f"{self._what}: {done >> 20:,} MiB, {rate / 1e6:.1f} MB/s, {left} s left", file=sys.stderr)
+            print(f"{self._what}: {done >> 20:,} MiB, {rate / 1e6:.1f} MB/s{ahead}", file=sys.stderr)

@@ -96,7 +96,7 @@ def _told(report: IngestReport) -> Answer:
         for reason, count in item.counts.items():
             counts[reason] = counts.get(reason, 0) + count
     said += [f"  {count:,} {reason}" for reason, count in counts.items()]
-    said += [f"  {count:,} rows: {reason}" for reason, count in report.reasons.items()]
+    said += [f"  {counted(count, 'row')}: {reason}" for reason, count in report.reasons.items()]
     said += [f"  not stored: column {name}, {size:,} bytes" for name, size in report.unstored.items()]
     said += [f"known already, not taken in again: {name}" for name in report.known]
     document: dict[str, Any] = {
@@ -159,8 +159,8 @@ def park_files(sources: Sources, mapping: MappingFile, owner: Owner = False) -> 
     with shown("park") as progress, where.opened(write=True) as store:
         report = parks.park(store, sources, rules, Options(whose, progress=progress))
     said = [f"parked batch {batch}" for batch in report.batches]
-    said += [f"known already: {name}" for name in report.known] + _refusals(report.refused)
-    said.append(f"{report.records:,} records parked; nobody here can read them")
+    said += [f"known already: {name}" for name in report.known]
+    said.append(f"{counted(report.records, 'record')} parked; nobody here can read them")
     code = _code(bool(report.refused), bool(report.batches or report.known))
     return Answer(said, asdict(report), code, _refusals(report.refused))
 
@@ -217,7 +217,7 @@ def _lapsed(found: lapses.Lapsed, word: str) -> list[str]:
     said += [f"{word}: other parties met in {number // 100}-{number % 100:02d}" for number in found.trees]
     said += [f"{word}: parked batch {batch.hex()}" for batch in found.parked]
     if found.tenures:
-        said.append(f"{word}: {found.tenures} holders whose time ended a lifetime ago")
+        said.append(f"{word}: {counted(found.tenures, 'holder')} whose time ended a lifetime ago")
     return said or ["nothing is due"]
 
 

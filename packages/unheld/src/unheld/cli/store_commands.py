@@ -12,7 +12,7 @@ from unheld.assembly import Deployment, clock
 from unheld.cli import numbers
 from unheld.cli.app import app, group
 from unheld.cli.output import Answer, Surface, command, counted, settings
-from unheld.inventory import Inventory, Place
+from unheld.inventory import Inventory
 from unheld.workflows import checking, doctor, founding
 from unheld.workflows import status as statuses
 from unheld_verify import columns
@@ -69,7 +69,7 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
         f"store {policy.store_id.hex()} founded in {made.root}",
         f"  policy pinned, SHA-256 {policy.digest.hex()}",
         "  lifetimes: " + ", ".join(f"{cls} {days} days" for cls, days in policy.lifetimes.items()),
-        f"  late records: up to {policy.late_days} days; places: {policy.coarsen}",
+        f"  late records: up to {policy.late_days} days; places: {_coarsened(policy.coarsen)}",
         f"  custodians: {policy.t} of {policy.n}, all on this machine: whoever holds it holds them",
         f"  erasable slot: {slot}",
         f"  keep {made.slots} and {made.custodian_slots} out of every backup and snapshot",
@@ -79,6 +79,10 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
     ]
     pinned = policy.document() | {"canaries": len(policy.canaries)}  # whose test SIMs they are stays in genesis
     return Answer(said, {"policy": pinned, "digest": policy.digest.hex(), "erasable_slot": slot})
+
+
+def _coarsened(rule: str) -> str:
+    return "as they come" if rule == "none" else f"coarsened by {rule}"
 
 
 def _lifetimes(given: list[str]) -> dict[str, int]:
@@ -134,17 +138,19 @@ def run_doctor() -> Answer:
 @command(inventory, "add", Surface.FIGURES)
 def add(
     name: Annotated[str, typer.Argument(help="The system, e.g. 'mediation'.")],
-    owner: Annotated[str, typer.Option(help="Who answers for it.")] = "unknown",
-    holds: Annotated[str, typer.Option(help="What it holds.")] = "unknown",
-    retention: Annotated[str, typer.Option(help="How long it keeps it.")] = "unknown",
-    covered: Annotated[bool, typer.Option(help="Something proves that it is emptied too.")] = False,
+    owner: Annotated[str | None, typer.Option(help="Who answers for it.")] = None,
+    holds: Annotated[str | None, typer.Option(help="What it holds.")] = None,
+    retention: Annotated[str | None, typer.Option(help="How long it keeps it.")] = None,
+    covered: Annotated[
+        bool | None, typer.Option("--covered/--not-covered", help="Something proves that it is emptied too.")
+    ] = None,
     checked: Annotated[str, typer.Option(help="When somebody last looked (default: today).")] = "",
 ) -> Answer:
-    """Name a system that receives these records."""
+    """Name a system that receives these records, or correct what is said of one."""
     deployment().policy()
     listed = Inventory(deployment().root)
     day = columns.day_number(checked) if checked else clock().now() // 86_400
-    listed.add(Place(name, owner, holds, retention, covered, columns.day_text(day)))
+    listed.note(name, columns.day_text(day), owner=owner, holds=holds, retention=retention, covered=covered)
     return Answer([listed.words()], {**listed.figures(), "words": listed.words()})
 
 

@@ -107,7 +107,10 @@ def _live(network: Network, recorder: Copies, tell: Tell) -> None:
         network.live(day)
         recorder.take()
         lived = network.figures[-1]
-        tell(f"{day}: {lived.records:,} records sealed, {lived.late:,} of them late; day closed, due keys lapsed")
+        tell(
+            f"{day}: {lived.sealed:,} of {lived.records:,} records sealed, {lived.late:,} came late; "
+            "day closed, due keys lapsed"
+        )
 
 
 def _forget(network: Network, recorder: Copies, tell: Tell) -> tuple[list[Attempt], tuple[float, float], Planned]:

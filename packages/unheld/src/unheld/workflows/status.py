@@ -92,7 +92,7 @@ def lines(figures: dict[str, Any]) -> list[str]:
         f"  days closed: {figures['days_closed']}",
         (
             f"  rows: {figures['subscriber_rows']:,} of subscribers' numbers and SIMs, {figures['other_rows']:,} of "
-            f"others ({figures['months_of_other_parties']} months)"
+            f"others (months: {figures['months_of_other_parties']})"
         ),
     ]
     said.append("  class      lifetime  event days              bytes  oldest lapses")
