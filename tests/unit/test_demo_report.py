@@ -99,6 +99,14 @@ def test_limits_stand_in_the_page(words: str) -> None:
     assert words in render(GOOD)
 
 
+def test_what_arrived_and_was_not_sealed_is_explained() -> None:
+    """The figures add up: whoever reads two of them is told where the rest went."""
+    days = (replace(GOOD.days[0], sealed=GOOD.records),)
+
+    assert "10 could not be understood and were parked in quarantine" in render(GOOD)
+    assert "quarantine" not in render(replace(GOOD, days=days))
+
+
 @pytest.mark.parametrize(
     ("count", "text"), [(0, "0 bytes"), (999, "999 bytes"), (1_500, "1.5 kB"), (2_300_000_000, "2.3 GB")]
 )
