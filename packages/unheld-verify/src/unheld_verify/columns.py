@@ -97,9 +97,12 @@ def day_text(day: int) -> str:
 def day_number(text: str) -> int:
     """The day number of an ISO date. Raises BadInputError."""
     try:
-        return day_of(date.fromisoformat(text))
+        day = day_of(date.fromisoformat(text))
     except ValueError:
         raise BadInputError(f"{text!r} is not a date; write YYYY-MM-DD") from None
+    if day < 0 or day_text(day) != text:
+        raise BadInputError(f"{text!r} is no day from 1970-01-01 on, written YYYY-MM-DD")
+    return day
 
 
 def month_start(day: int) -> int:

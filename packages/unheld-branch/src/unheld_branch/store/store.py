@@ -93,10 +93,10 @@ class Store:
             durable.remove_file(path)
         waiting = {batch.path for batch in self.catalog.waiting()}
         for path in sorted((self.folder / "parked").glob("*")):
-            if str(path.relative_to(self.folder)) not in waiting:
+            if path.is_file() and str(path.relative_to(self.folder)) not in waiting:
                 durable.remove_file(path)
         for path in sorted((self.folder / "rows").glob("*")):
-            if path.name not in {f"{generation}.bin" for generation in self.catalog.row_files}:
+            if path.is_file() and path.name not in {f"{number}.bin" for number in self.catalog.row_files}:
                 durable.remove_file(path)
 
     def parties(self) -> Parties:

@@ -40,8 +40,8 @@ def _store(store: Store) -> dict[str, Any]:
         "recoverable_copies": 1 + len(store.copies),
         "open_day": columns.day_text(catalog.open_day.number) if catalog.open_day else "",
         "days_closed": sum(day.state == "closed" for day in catalog.days.values()),
-        "subscriber_rows": trees[SUBSCRIBERS].rows,
-        "other_rows": sum(tree.rows for number, tree in trees.items() if number != SUBSCRIBERS),
+        "subscriber_rows_at_most": _at_most(trees[SUBSCRIBERS].rows),
+        "other_rows_at_most": _at_most(sum(tree.rows for number, tree in trees.items() if number != SUBSCRIBERS)),
         "months_of_other_parties": len(trees) - 1,
         "columns": _columns(store),
         "due_to_lapse": len(due.columns) + len(due.parked) + len(due.trees),
@@ -50,6 +50,11 @@ def _store(store: Store) -> dict[str, Any]:
         "statements_waiting": sum(item.index is None for item in store.vault.database.outbox()),
         "sinks": {"totals": str(named.totals or "off"), "charge_lines": str(named.charge or "off")},
     }
+
+
+def _at_most(rows: int) -> int:
+    """Up to the next hundred: an exact count, read before and after one crafted record, would tell who is known."""
+    return -(-rows // 100) * 100
 
 
 def _columns(store: Store) -> dict[str, dict[str, Any]]:
@@ -91,8 +96,8 @@ def lines(figures: dict[str, Any]) -> list[str]:
         f"  open day: {open_day or 'none; nothing of any day can be read here'}",
         f"  days closed: {figures['days_closed']}",
         (
-            f"  rows: {figures['subscriber_rows']:,} of subscribers' numbers and SIMs, {figures['other_rows']:,} of "
-            f"others (months: {figures['months_of_other_parties']})"
+            f"  rows, at most: {figures['subscriber_rows_at_most']:,} of subscribers' numbers and SIMs, "
+            f"{figures['other_rows_at_most']:,} of others (months: {figures['months_of_other_parties']})"
         ),
     ]
     said.append("  class      lifetime  event days              bytes  oldest lapses")
