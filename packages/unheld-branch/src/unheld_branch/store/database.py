@@ -50,6 +50,12 @@ _OUTBOX = sa.Table(
 )
 _IDS_A_QUERY = 500
 
+# Written once: building a statement costs more than running it, and a forgetting runs a dozen.
+_ONE_NODE = sa.select(_NODE.c.id, _NODE.c.body).where(_NODE.c.id == sa.bindparam("wanted"))
+_SOME_NODES = sa.select(_NODE.c.id, _NODE.c.body).where(_NODE.c.id.in_(sa.bindparam("wanted", expanding=True)))
+_ROOT_NODE = sa.select(_ROOT.c.generation, _ROOT.c.body)
+_LAST_HEAD = sa.select(_JOURNAL.c.head).order_by(_JOURNAL.c.generation.desc()).limit(1)
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -182,7 +188,7 @@ class Database:
     def root(self) -> tuple[int, bytes] | None:
         """Generation and sealed bytes of the root node."""
         with self._connected() as connection:
-            row = connection.execute(sa.select(_ROOT.c.generation, _ROOT.c.body)).one_or_none()
+            row = connection.execute(_ROOT_NODE).one_or_none()
         return None if row is None else (row.generation, row.body)
 
     def journal(self) -> list[tuple[int, bytes, bytes]]:
@@ -193,9 +199,8 @@ class Database:
 
     def journal_head(self) -> bytes:
         """The newest head; empty before the first entry."""
-        query = sa.select(_JOURNAL.c.head).order_by(_JOURNAL.c.generation.desc()).limit(1)
         with self._connected() as connection:
-            return connection.execute(query).scalar_one_or_none() or b""
+            return connection.execute(_LAST_HEAD).scalar_one_or_none() or b""
 
     def get_many(self, node_ids: Iterable[bytes]) -> dict[bytes, bytes]:
         """Sealed nodes by id. Raises KeyError naming one that is missing."""
@@ -225,9 +230,11 @@ def _get_many(connection: sa.Connection, node_ids: Iterable[bytes]) -> dict[byte
     wanted = list(node_ids)
     found: dict[bytes, bytes] = {}
     for part in _slices(wanted):
-        # One id is what a path asks for, three times a forgetting: an IN list of one costs as much as of hundreds.
-        same = _NODE.c.id == part[0] if len(part) == 1 else _NODE.c.id.in_(part)
-        found.update((row.id, row.body) for row in connection.execute(sa.select(_NODE.c.id, _NODE.c.body).where(same)))
+        if len(part) == 1:
+            rows = connection.execute(_ONE_NODE, {"wanted": part[0]})
+        else:
+            rows = connection.execute(_SOME_NODES, {"wanted": part})
+        found.update((row.id, row.body) for row in rows)
     for node_id in wanted:
         if node_id not in found:
             raise KeyError(node_id)
