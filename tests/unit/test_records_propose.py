@@ -50,6 +50,13 @@ def test_a_proposal_reads_its_own_file(tmp_path: Path) -> None:
     ]
 
 
+def test_the_commonest_names_are_known(tmp_path: Path) -> None:
+    """A caller, a callee and a kind are recognised whatever else the export is."""
+    text = "Caller,Callee,Start,Kind\n+959777123456,+959777123457,2026-07-08 10:11:12,voice\n"
+
+    assert propose(written(tmp_path, text)).not_stored == ()
+
+
 def test_columns_without_a_class_are_named(tmp_path: Path) -> None:
     """What will not be stored is said beforehand."""
     proposal = propose(written(tmp_path, RECORDS))

@@ -15,11 +15,12 @@ from unheld_branch.records.times import TimeRule
 # Names as exports write them, without case, spaces and signs.
 _NAMES = {
     "owner": "msisdn owner caller callerid from anumber aparty calling callingnumber subscriber subscriberid",
-    "counterpart": "msisdncounterpart counterpart to bnumber bparty called callednumber correspondentid recipient",
+    "counterpart": "msisdncounterpart counterpart to bnumber bparty called callednumber callee calleeid "
+    "correspondentid recipient receiver destination",
     "datetime": "datetime timestamp starttime eventtime calltime",
     "date": "date day",
     "time": "time",
-    "event_type": "eventtype interaction type callrecordtype service",
+    "event_type": "eventtype interaction type kind callrecordtype service",
     "outgoing": "outgoing direction",
     "duration": "duration durationseconds callduration seconds",
     "volume_upload": "volumeupload upload uplink bytesup",
