@@ -449,3 +449,16 @@ def test_progress_is_told(made: TestStore) -> None:
 
     assert told
     assert told[-1][0] == told[-1][1]
+
+
+def test_a_refused_first_file_of_a_day_changes_nothing(made: TestStore, tmp_path: Path) -> None:
+    """Journal, generation and files are as they were before an empty file came."""
+    empty = tmp_path / "empty.csv"
+    empty.touch()
+    with made.opened() as store:
+        before = store.catalog.head
+
+    assert made.ingest(empty).refused
+
+    with made.opened() as store:
+        assert store.catalog.head == before

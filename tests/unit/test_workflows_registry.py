@@ -243,3 +243,27 @@ def test_a_party_has_one_block_in_a_file_whatever_names_it(made: TestStore) -> N
         for file in store.catalog.live_files():
             ids = files.read(store.folder, file).ids.tolist()
             assert len(set(ids)) == len(ids)
+
+
+def test_an_unchanged_registry_is_taken_in_again_each_month(tmp_path: Path) -> None:
+    """Facts lapse with their month's column: within the month the same file is known, in the next it is sealed anew."""
+    path = tmp_path / "registry.csv"
+    path.write_text("msisdn,imsi,imei,holder,since,document\n+99911111111,001010000000001,,h1,2020-01-01,XX-1\n")
+    made = made_store(tmp_path / "made", first_day=date(2026, 7, 20))
+    made.open_day(date(2026, 7, 20))
+    assert made.ingest(path, by="synthetic-registry").records == 1
+    assert made.ingest(path, by="synthetic-registry").known == [str(path)]
+    made.close()
+
+    made.open_day(date(2026, 8, 1))
+
+    assert made.ingest(path, by="synthetic-registry").records == 1
+
+
+def test_check_names_what_no_store_has(tmp_path: Path) -> None:
+    """A file that somebody put into the store's own folder is extra."""
+    made = made_store(tmp_path)
+    (made.root / "copy-of-calls.csv").write_text("msisdn\n")
+
+    with made.opened() as store:
+        assert [(found.kind, found.place) for found in check(store).findings] == [("extra", "copy-of-calls.csv")]

@@ -38,7 +38,9 @@ def lines(tmp_path: Path) -> list[dict[str, str]]:
 
 def figures(tmp_path: Path) -> list[dict[str, Any]]:
     """All totals that were handed over."""
-    return [row for path in sorted((tmp_path / "totals").iterdir()) for row in json.loads(path.read_text())["totals"]]
+    return [
+        row for path in sorted((tmp_path / "totals").glob("*.json")) for row in json.loads(path.read_text())["totals"]
+    ]
 
 
 def test_without_settings_nothing_leaves(tmp_path: Path) -> None:
@@ -147,3 +149,14 @@ def test_settings_read_back(tmp_path: Path) -> None:
     sinks.write_settings(tmp_path, named)
 
     assert sinks.read(tmp_path) == named
+
+
+def test_a_replacement_tells_every_sink_what_it_replaces(made: TestStore, tmp_path: Path) -> None:
+    """Rating and settlement take back what the replaced batch had told them, or they would charge twice."""
+    first = made.ingest(calls(Call(ALICE, seconds=90))).deliveries[0].batch
+
+    second = made.ingest(calls(Call(ALICE, seconds=60)), options=Options(replaces=first)).deliveries[0].batch
+
+    for sink in ("totals", "charge"):
+        assert (tmp_path / sink / f"{second}.replaces").read_text() == f"{first}\n"
+        assert not (tmp_path / sink / f"{first}.replaces").exists()

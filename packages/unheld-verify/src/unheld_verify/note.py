@@ -69,6 +69,8 @@ def base64_text(data: bytes) -> str:
 
 def parse_key(text: str) -> Key:
     """Read a verifier key `NAME+ID+base64(type ‖ public key)`. Raises BadInputError saying what is off."""
+    if text.count("+") < 2:  # another secret given by mistake is not repeated
+        raise BadInputError("this is no verifier key: the id is missing; give NAME+ID+BASE64")
     name, _, rest = text.partition("+")
     key_id, _, encoded = rest.partition("+")
     _check_name(name, "verifier key")

@@ -16,6 +16,12 @@ from unheld_branch.store.vault import Vault
 from unheld_verify import canonical, crypto
 from unheld_verify.errors import BadInputError, UnheldError, VerificationError
 
+# What may lie in a store's own folder.
+_AT_HOME = (
+    "genesis.json", "catalog.db", "catalog.db-wal", "catalog.db-shm", "lock", "open-*.sealed", "parking-keys.json",
+    "blocks", "parked", "rows", "totals", "inventory.json", "unheld.toml",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -152,6 +158,9 @@ def _extra(store: Store) -> Iterator[Finding]:
         yield Finding(
             "extra", str(path.relative_to(store.folder)), "the journal does not name it; the next close removes it"
         )
+    for path in sorted(store.folder.iterdir()):
+        if not any(path.match(pattern) for pattern in _AT_HOME):
+            yield Finding("extra", path.name, "no part of a store is called so; look at it, then take it away")
     waiting = {batch.path for batch in store.catalog.waiting()}
     for path in sorted((store.folder / "parked").glob("*.parked")):
         if str(path.relative_to(store.folder)) not in waiting:

@@ -13,6 +13,7 @@ from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
 from unheld_branch.workflows.custodians import Custodians
 from unheld_branch.workflows.delivery import at_most
+from unheld_branch.workflows.ingest import dedup_keys
 from unheld_branch.workflows.routing import month_tree
 from unheld_verify import columns
 from unheld_verify.errors import StateError
@@ -63,7 +64,8 @@ def open_day(store: Store, custodians: Custodians) -> Opened:
         checks = {str(number): check for push in pushes for number, check in push.checks.items()}
         day = columns.day_text(today)
         said = store.opening("open", sealing_day=day, set=keys.set)
-        store.commit({"kind": "open", "day": day, "set": keys.set, "checks": checks}, say=[said])
+        entry = {"kind": "open", "day": day, "set": keys.set, "checks": checks}
+        store.commit(entry, say=[said], dedup=dedup_keys(store))
     return Opened(today, len(pushes), len(keys.keys), again=held is not None)
 
 

@@ -110,6 +110,8 @@ class Draft:
         }
         said = self._said(self.records, root)
         self.charges.ready(batch)
+        if self.replaces:
+            sinks.replaced(store.folder, batch, self.replaces)
         self.committing = True
         store.commit(entry, say=[said], parties=self.parties)
         self.charges.leave()

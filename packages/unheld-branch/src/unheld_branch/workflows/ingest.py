@@ -23,7 +23,7 @@ from unheld_branch.store.sealing import Sealer
 from unheld_branch.store.store import Store
 from unheld_branch.workflows import registry, routing, sinks
 from unheld_branch.workflows.delivery import Delivery, Draft, drafted
-from unheld_verify import crypto
+from unheld_verify import columns, crypto
 from unheld_verify.errors import BadInputError, SealedError, StateError
 
 
@@ -132,12 +132,17 @@ class _Ingest:
     def _hold(self, chunk: Chunk, said: SourceReport) -> None:
         held = {file.sha256 for _, other in self.small for file in other.files}
         file = said.files[-1]
-        if file.sha256 in held or known(self.store, file, self.options.replaces):
+        if file.sha256 in held or self._is_known(file):
             self.report.known.append(file.name)
             return
         self.small.append((chunk, said))
         if sum(chunk.read for chunk, _ in self.small) >= self.options.chunk_rows:
             self.flush()
+
+    def _is_known(self, file: FileReport) -> bool:
+        """A registry is taken in again each month, though unchanged: its facts lapse with their month's column."""
+        month = columns.month_start(self.sealer.open_day.day) if self.mapping.kind == "registry" else 0
+        return known(self.store, file, self.options.replaces, month)
 
     def flush(self) -> None:
         """Deliver the small files that wait."""
@@ -159,7 +164,7 @@ class _Ingest:
                 take(draft, self.mapping, chunk.table)
             said = [report.report() if isinstance(report, Reader) else report for report in reports]
             files = [file for report in said for file in report.files]
-            if all(known(self.store, file, self.options.replaces) for file in files):
+            if all(self._is_known(file) for file in files):
                 self.report.known.extend(file.name for file in files)
                 draft.discard()
                 return
@@ -189,13 +194,20 @@ def reader_of(store: Store, source: Source, mapping: Mapping, options: Options) 
     )  # fmt: skip
 
 
-def ensure_dedup(store: Store) -> None:
-    """Make today's key for file digests, drop those whose late window is over."""
+def dedup_keys(store: Store) -> dict[int, bytes] | None:
+    """Keys for file digests with one of today, without those whose late window is over; None if today's is there."""
     today = store.today()
     if today in store.root.dedup:
-        return
+        return None
     kept = {day: key for day, key in store.root.dedup.items() if day >= today - store.policy.late_days}
-    store.commit({"kind": "rows", "rows": ""}, dedup={**kept, today: crypto.random_bytes(32)})
+    return {**kept, today: crypto.random_bytes(32)}
+
+
+def ensure_dedup(store: Store) -> None:
+    """Make today's key for file digests where no day was opened today: an outage, or work over midnight."""
+    keys = dedup_keys(store)
+    if keys is not None:
+        store.commit({"kind": "rows", "rows": ""}, dedup=keys)
 
 
 def digest(store: Store, file: FileReport) -> str:
@@ -207,12 +219,14 @@ def digest(store: Store, file: FileReport) -> str:
     return crypto.hmac_sha256(store.root.dedup[newest], bytes.fromhex(file.sha256)).hex()
 
 
-def known(store: Store, file: FileReport, replaces: str = "") -> bool:
-    """Whether this file was taken in within the late window, other than by the batch it is to replace."""
+def known(store: Store, file: FileReport, replaces: str = "", since: int = 0) -> bool:
+    """Whether this file was taken in within the late window, on day `since` or later, other than by the batch it is to
+    replace."""
     content = bytes.fromhex(file.sha256)
     digests = {crypto.hmac_sha256(key, content).hex() for key in store.root.dedup.values()}
-    taken = store.catalog.known_digests()
-    return any(taken[item].hex() != replaces for item in digests & taken.keys())
+    taken, batches = store.catalog.known_digests(), store.catalog.batches
+    by = {taken[item] for item in digests & taken.keys()}
+    return any(batch.hex() != replaces and (batch not in batches or batches[batch].day >= since) for batch in by)
 
 
 def _check_replaces(store: Store, replaces: str, given: int) -> None:

@@ -75,6 +75,18 @@ def totals(folder: Path, batch: str, counted: Totals) -> None:
     durable.write_file(sink / f"{batch}.json", json.dumps({"batch": batch, "totals": rows}, indent=1).encode())
 
 
+def replaced(folder: Path, batch: str, old: str) -> None:
+    """Tell every sink that a batch takes the place of another: `BATCH.replaces` names whose lines to take back.
+
+    Written before the commit; a note of a batch that never stood stands beside no lines of it and means nothing.
+    """
+    named = read(folder)
+    for sink in {named.totals, named.charge} - {None}:
+        if sink is not None:
+            durable.make_folders(sink)
+            durable.write_file(sink / f"{batch}.replaces", f"{old}\n".encode())
+
+
 class Charges:
     """Charge lines of one delivery: written beside the sink's other files, named only once the delivery stands."""
 
