@@ -487,8 +487,7 @@ def test_doctor_names_a_missing_folder_of_custodian_slots(box: Box) -> None:
 
     ended = box("doctor")
 
-    assert ended.code == 1
-    assert "s.custodian-slots is not there" in ended.out
+    assert (ended.code, "s.custodian-slots is not there" in ended.out) == (1, True)
 
 
 def test_a_garbled_database_ends_in_one_line(box: Box) -> None:
@@ -498,6 +497,4 @@ def test_a_garbled_database_ends_in_one_line(box: Box) -> None:
 
     ended = box("status")
 
-    assert ended.code != 0
-    assert ended.out == ""
-    assert len(ended.err.splitlines()) == 1
+    assert (ended.code != 0, ended.out, len(ended.err.splitlines())) == (True, "", 1)

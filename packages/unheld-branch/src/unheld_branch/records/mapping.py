@@ -114,9 +114,11 @@ class _Table:
         self.values, self.place, self._asked = values, place, set[str]()
 
     def at(self, key: str) -> str:
+        """Where a key stands, for an error."""
         return f"[{self.place}] {key}" if self.place else key
 
     def take(self, key: str, kind: type, default: Any) -> Any:
+        """A value of one kind, or the default. Raises BadInputError."""
         self._asked.add(key)
         value = self.values.get(key, default)
         if value is not default and (not isinstance(value, kind) or (kind is not bool and isinstance(value, bool))):
@@ -124,21 +126,25 @@ class _Table:
         return value
 
     def choice(self, key: str, among: Sequence[str], default: str) -> str:
+        """One of the words `among`. Raises BadInputError."""
         value: str = self.take(key, str, default)
         if value not in among:
             raise BadInputError(f"{self.at(key)}: {value!r} is none of {', '.join(among)}")
         return value
 
     def texts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """A list of texts. Raises BadInputError."""
         value = self.take(key, list, default)
         if not all(isinstance(item, str) for item in value):
             raise BadInputError(f"{self.at(key)}: a list of texts is expected")
         return tuple(value)
 
     def table(self, key: str) -> _Table:
+        """A table inside this one."""
         return _Table(self.take(key, dict, {}), f"{self.place}.{key}" if self.place else key)
 
     def done(self) -> None:
+        """Refuse every key that nobody asked for, with the nearest one that is known."""
         for key in sorted(self.values.keys() - self._asked):
             near = get_close_matches(key, self._asked, 1)
             mend = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(sorted(self._asked))}"
