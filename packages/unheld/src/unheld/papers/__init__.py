@@ -1,0 +1,1 @@
+"""Papers as people read them: one model, written as HTML and PDF."""
