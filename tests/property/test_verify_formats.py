@@ -184,7 +184,9 @@ def test_every_party_of_a_forgetting_has_a_proof(identities: list[str]) -> None:
     tree = receipt.party_tree(identities, "00" * 16)
 
     for identity, party in zip(identities, tree.parties, strict=True):
-        merkle.verify_inclusion(party.index, tree.leaves, merkle.leaf_hash(party.leaf), party.path, tree.root)
+        merkle.verify_inclusion(
+            party.index, tree.leaves, merkle.leaf_hash(party.leaf("forgotten")), party.path, tree.root
+        )
         assert party.identity == identity
     assert tree.leaves == max(16, 1 << (len(identities) - 1).bit_length())
 

@@ -24,8 +24,8 @@ import pyarrow as pa
 from unheld.assembly import CLOCK_VARIABLE, Deployment, found
 from unheld.plans import planning
 from unheld.testing import textfile
+from unheld.workflows import running
 from unheld_branch.kernel.clock import FixedClock
-from unheld_branch.log import outbox
 from unheld_branch.records.mapping import Mapping, mapping_of
 from unheld_branch.store import store as stores
 from unheld_branch.store.policy import Policy
@@ -131,8 +131,7 @@ class TestStore:
     def publish(self) -> int:
         """Publish what waits in the outbox; entries published."""
         with self.opened() as store:
-            database = store.vault.database
-            return outbox.publish(outbox.Outbox(database.outbox, database.transaction), self.deployment.log_writer())
+            return running.publish(self.deployment, store)
 
     def _apply(self, store: Store, planned: planning.Planned) -> apply.Applied:
         return apply.apply(store, self.custodians, planned.plan, planned.plan.digest[:8])

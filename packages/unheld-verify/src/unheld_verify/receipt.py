@@ -20,6 +20,7 @@ from unheld_verify.words import Step, Teller, silent, step
 CLAIM_CODE_BYTES = 16
 _BOX_INFO = b"unheld/v1/box"
 _HEX16 = "[0-9a-f]{32}"
+_AMONG = {"forgotten": "among these parties", "named": "a line that this demand named"}
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,9 @@ class Party:
     index: int
     path: tuple[bytes, ...]
 
-    @property
-    def leaf(self) -> bytes:
-        """The 32-byte leaf: it says that this identity was forgotten in this store."""
-        return leaf(self.identity, self.store, self.r)
+    def leaf(self, says: str) -> bytes:
+        """The 32-byte leaf that says of this identity what `statement.LEAVES` names: it was forgotten, or named."""
+        return leaf(self.identity, self.store, self.r, says)
 
     def to_json(self) -> dict[str, Any]:
         """As receipts and boxes hold it."""
@@ -85,7 +85,7 @@ def verify(data: bytes, key: Key, tell: Teller = silent) -> Receipt:
     tell(Step(6, "party", words_of_party))
     said = f"The owner of {head.origin} stated for {opening.statement['day']}: {words.says(opening.statement)}."
     if party is not None:
-        said += f" {party.identity} in store {party.store} is among these parties."
+        said += f" {party.identity} in store {party.store} is {_AMONG[statement.LEAVES[opening.statement['kind']]]}."
     tell(Step(7, "meaning", said))
     return Receipt(opening.statement, party, said, words.not_proven(opening.statement["kind"]))
 
@@ -109,9 +109,12 @@ def complete(opening: Opening, party: Party | None, log: Log, key: Key) -> bytes
     return made
 
 
-def leaf(identity: str, store: str, r: bytes) -> bytes:
-    """The leaf of one forgotten identity. Raises VerificationError unless r has 32 bytes."""
-    return statement.entry(r, {"v": 1, "kind": "forgotten", "identity": identity, "store": store})
+def leaf(identity: str, store: str, r: bytes, says: str = "forgotten") -> bytes:
+    """The leaf of one identity, forgotten in a store or named in a demand.
+
+    Raises VerificationError unless r has 32 bytes.
+    """
+    return statement.entry(r, {"v": 1, "kind": says, "identity": identity, "store": store})
 
 
 @dataclass(frozen=True)
@@ -124,17 +127,20 @@ class PartyTree:
 
 
 def party_tree(
-    identities: Sequence[str], store: str, random: Callable[[int], bytes] = crypto.random_bytes
+    identities: Sequence[str],
+    store: str,
+    random: Callable[[int], bytes] = crypto.random_bytes,
+    says: str = "forgotten",
 ) -> PartyTree:
     """Build the tree over identities, each with a fresh r; `parties` are in the order of `identities`.
 
-    Raises BadInputError without identities or when one stands twice.
+    Of none it is all padding. Raises BadInputError when one stands twice.
     """
-    if not identities or len(set(identities)) != len(identities):
-        raise BadInputError("a forgetting names at least one identity, and each once")
+    if len(set(identities)) != len(identities):
+        raise BadInputError("a tree of parties names each identity once")
     secrets = [random(statement.R_BYTES) for _ in identities]
-    values = [leaf(identity, store, r) for identity, r in zip(identities, secrets, strict=True)]
-    count = max(statement.MIN_LEAVES, 1 << (len(values) - 1).bit_length())
+    values = [leaf(identity, store, r, says) for identity, r in zip(identities, secrets, strict=True)]
+    count = max(statement.MIN_LEAVES, 1 << max(0, len(values) - 1).bit_length())
     values += [random(statement.ENTRY_BYTES) for _ in range(count - len(values))]
     keys = [random(16) for _ in values]
     order = sorted(range(count), key=keys.__getitem__)
@@ -197,7 +203,7 @@ def opening_of(party: Party, log: Log, key: Key) -> Opening:
 
 
 def _leads_to(party: Party, said: statement.Statement) -> bool:
-    if said.get("kind") != "erase-parties":
+    if said.get("kind") not in statement.LEAVES:
         return False
     try:
         _verify_party(party, said)
@@ -245,10 +251,10 @@ def _parse_party(value: Any) -> Party:
 def _verify_party(party: Party | None, said: statement.Statement) -> str:
     if party is None:
         return "the receipt names no party"
-    if said["kind"] != "erase-parties":
+    if said["kind"] not in statement.LEAVES:
         raise VerificationError(f"a statement of kind {said['kind']} is about no party, yet the receipt names one")
-    root = bytes.fromhex(said["root"])
-    merkle.verify_inclusion(party.index, said["leaves"], merkle.leaf_hash(party.leaf), party.path, root)
+    root, says = bytes.fromhex(said["root"]), statement.LEAVES[said["kind"]]
+    merkle.verify_inclusion(party.index, said["leaves"], merkle.leaf_hash(party.leaf(says)), party.path, root)
     return f"{party.identity} is leaf {party.index} of {said['leaves']} under the root that the statement names"
 
 

@@ -20,6 +20,9 @@ VERSION = 1
 R_BYTES = 32
 ENTRY_BYTES = 32
 MIN_LEAVES = 16
+# What a demand may ask for, from the least to the most. `realtime` and `content` are named to be refused.
+ASKS = ("registry", "traffic", "location", "content", "realtime")
+PAPERS = ("buyer-record", "certificate", "manifest")
 
 Statement = dict[str, Any]
 _Check = Callable[[Any], bool]
@@ -59,6 +62,10 @@ def _class(value: Any) -> bool:
     return isinstance(value, str) and value in CLASSES
 
 
+def _one_of(names: tuple[str, ...]) -> _Check:
+    return lambda value: isinstance(value, str) and value in names
+
+
 def _column(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and _class(value[0]) and _date(value[1])
 
@@ -82,6 +89,17 @@ _CHECKS: dict[str, tuple[_Check, str]] = {
     "copies": (_number(1), "a number, at least 1"),
     "custodians": (lambda value: _ascending(value, _number(0)), "an ascending list of numbers"),
     "columns": (lambda value: _ascending(value, _column), "an ascending list of [class, date]"),
+    "demand": (_hex(16), "32 hex digits"),
+    "authority": (_text, "words"),
+    "asks": (lambda value: _ascending(value, _one_of(ASKS)) and value != [], f"an ascending list of {', '.join(ASKS)}"),
+    "targets": (_number(0), "a number"),
+    "codes": (lambda value: _ascending(value, _text) and value != [], "an ascending list of codes, at least one"),
+    "paper": (_one_of(PAPERS), f"one of {', '.join(PAPERS)}"),
+    "digest": (_hex(32), "64 hex digits"),
+    "key": (_text, "a public key NAME+ID+BASE64"),
+    "group": (_text, "the name of a registered key"),
+    "begins": (_date, "a date YYYY-MM-DD"),
+    "ends": (_date, "a date YYYY-MM-DD"),
 }
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -95,6 +113,22 @@ KINDS: dict[str, tuple[str, ...]] = {
     "erase-everything": ("slots", "copies"),
     "lapse": ("columns", "custodians"),
     "parked": ("period", "records_at_most"),
+    "demand-received": ("demand", "authority", "asks", "targets", "root", "leaves"),
+    "demand-narrowed": ("demand", "asks", "root", "leaves"),
+    "demand-refused": ("demand", "codes", "root", "leaves"),
+    "demand-withdrawn": ("demand", "root", "leaves"),
+    "claim-answered": (),
+    "paper": ("paper", "digest"),
+    "group": ("key",),
+    "standstill": ("group", "digest", "begins", "ends"),
+}
+# Statements with a tree of parties, and what a leaf of that tree says of its identity.
+LEAVES = {
+    "erase-parties": "forgotten",
+    "demand-received": "named",
+    "demand-narrowed": "named",
+    "demand-refused": "named",
+    "demand-withdrawn": "named",
 }
 _COMMON = {"v", "log", "kind", "day"}
 

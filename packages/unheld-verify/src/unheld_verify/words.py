@@ -54,6 +54,14 @@ _SAYS: dict[str, str] = {
     "erase-everything": "the keys of every party were destroyed, in {copies} copy or copies ({slots})",
     "lapse": "the column keys of {columns} lapsed; custodians who attest it: {custodians}",
     "parked": "in period {period} at most {records_at_most} records were parked that nobody at the branch can read",
+    "demand-received": "demand {demand} of {authority} was received: it asks for {asks} and names {targets} lines",
+    "demand-narrowed": "demand {demand} was narrowed to {asks}, or to fewer days; the rest of it was refused",
+    "demand-refused": "demand {demand} was refused: {codes}",
+    "demand-withdrawn": "demand {demand} was withdrawn by the authority; nothing was handed over on it",
+    "claim-answered": "one person, or who speaks for them, was told whether any demand named their line",
+    "paper": "a {paper} was made; its digest is {digest}",
+    "group": "{key} may object to a handover",
+    "standstill": "{group} objected ({digest}): no handover from {begins} until before {ends}",
 }
 
 _NOT_SAID: dict[str, str] = {
@@ -67,6 +75,14 @@ _NOT_SAID: dict[str, str] = {
     "erase-everything": "It does not bind anyone who copied rows before and also holds column keys.",
     "lapse": "It does not prove that fewer custodians than can open a day together kept its keys.",
     "parked": "It does not prove that the lines were not read or copied before they were parked.",
+    "demand-received": "It does not prove that every demand was filed, or that nothing was handed over by other ways.",
+    "demand-narrowed": "It does not prove that the rest was not handed over by other ways.",
+    "demand-refused": "It does not prove that nothing was handed over by other ways, before or after.",
+    "demand-withdrawn": "It does not prove that nothing was handed over by other ways, before or after.",
+    "claim-answered": "It does not say whose line, nor what the answer was.",
+    "paper": "It does not prove that what the paper says is true, only that it is the one that was made.",
+    "group": "It does not say who holds the key.",
+    "standstill": "It does not prove that nothing was handed over by other ways.",
 }
 
 

@@ -1,6 +1,6 @@
 """The one place that builds parts from settings: where a deployment's folders lie, and who its custodians are.
 
-One machine is everything here: store, its slots, the custodians and headquarters in five folders side by side.
+One machine is everything here: store, its slots, the custodians and headquarters in folders side by side.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from unheld.ledger import Ledger
 from unheld_branch.kernel.clock import Clock, FixedClock, SystemClock
 from unheld_branch.log.tiles import LogWriter
 from unheld_branch.store import policy as policies
@@ -20,10 +21,11 @@ from unheld_branch.store.store import Places, Store
 from unheld_custodian.custodian import Terms
 from unheld_custodian.local import LocalCustodians
 from unheld_slots import durable
-from unheld_verify import canonical, note
-from unheld_verify.errors import BadInputError, NoStoreError
+from unheld_verify import canonical, crypto, note
+from unheld_verify.errors import BadInputError, NoStoreError, NotAllowedError
 
 CLOCK_VARIABLE = "UNHELD_CLOCK"
+ESCROW_PUBLIC, ESCROW_PRIVATE = "escrow.pub", "escrow.key"
 _CLOCK_END = 1 << 32
 
 
@@ -58,16 +60,32 @@ class Deployment:
         """The public log: static files for any web server."""
         return self.root.with_name(self.root.name + ".log")
 
+    @property
+    def register(self) -> Path:
+        """Headquarters' register: demands, papers, statements. It outlives the store, and opens with the escrow key."""
+        return self.root.with_name(self.root.name + ".register")
+
+    @property
+    def ledger(self) -> Path:
+        """Headquarters' own statements for the log."""
+        return self.register / "statements"
+
     def folders(self) -> tuple[Path, ...]:
         """Every folder that belongs to it."""
-        return (self.root, self.slots, self.custodians, self.custodian_slots, self.headquarters, self.log)
+        beside = (self.slots, self.custodians, self.custodian_slots, self.headquarters, self.register, self.log)
+        return (self.root, *beside)
+
+    @property
+    def has_store(self) -> bool:
+        """Whether the store is (still) here."""
+        return (self.root / stores.GENESIS).is_file()
 
     def policy(self) -> Policy:
-        """The genesis document. Raises NoStoreError."""
-        path = self.root / stores.GENESIS
-        if not path.is_file():
-            raise NoStoreError(f"{self.root}: no store there; `unheld init` makes one")
-        return policies.from_document(canonical.decode(path.read_bytes()))
+        """The genesis document: the store's, or where that is gone, headquarters' copy. Raises NoStoreError."""
+        for path in (self.root / stores.GENESIS, self.register / stores.GENESIS):
+            if path.is_file():
+                return policies.from_document(canonical.decode(path.read_bytes()))
+        raise NoStoreError(f"{self.root}: no store there; `unheld init` makes one")
 
     def places(self) -> Places:
         """Where the store's parts lie, the copies that genesis lists included."""
@@ -100,6 +118,23 @@ class Deployment:
                 f"{path}: headquarters' {name} key cannot be read; put it back from its backup"
             ) from None
 
+    def escrow_public(self) -> bytes:
+        """The key that demands are sealed to: whoever files one need not be able to read it again."""
+        return (self.register / ESCROW_PUBLIC).read_bytes()
+
+    def escrow_private(self, place: Path | None = None) -> bytes:
+        """The key that opens what demands name. It is best kept offline and named by `place` when it is needed.
+
+        Raises NotAllowedError when it is not there.
+        """
+        path = place or self.headquarters / ESCROW_PRIVATE
+        try:
+            return bytes.fromhex(path.read_text("ascii").strip())
+        except (OSError, ValueError):
+            raise NotAllowedError(
+                f"{path}: the escrow key is not here, and what demands name opens with it alone"
+            ) from None
+
     def log_key(self) -> note.Key:
         """The key that the log's checkpoints are signed with."""
         return note.parse_key(self.policy().log_key)
@@ -115,6 +150,11 @@ def found(deployment: Deployment, policy: Policy, seeds: dict[str, bytes]) -> No
     for name, seed in seeds.items():
         durable.write_file(deployment.headquarters / f"{name}.seed", seed.hex().encode())
     LogWriter.create(deployment.log, seeds["log"], policy.origin)
+    private, public = crypto.park_keypair()
+    durable.write_file(deployment.headquarters / ESCROW_PRIVATE, private.hex().encode())
+    Ledger(deployment.ledger).begin()
+    durable.write_file(deployment.register / ESCROW_PUBLIC, public)
+    durable.write_file(deployment.register / stores.GENESIS, canonical.encode(policy.document()))
     terms = Terms(
         policy.store_id, policy.set_number, 0, policy.n, policy.t, policy.lifetimes, policy.late_days,
         clock().now() // 86_400,

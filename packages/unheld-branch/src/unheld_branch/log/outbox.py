@@ -41,10 +41,15 @@ class Planner(Protocol):
 
 @dataclass(frozen=True)
 class Outbox:
-    """The database's side: what is there, and a transaction that fixes places."""
+    """The database's side: what is there, and a transaction that fixes places.
+
+    `closed` are entries whose statements are kept elsewhere, given what is taken already: they take dummies' places,
+    and nothing here can tell them from dummies.
+    """
 
     read: Callable[[], Sequence[Statement]]
     transaction: Callable[[], AbstractContextManager[Planner]]
+    closed: Callable[[Iterable[bytes]], Sequence[bytes]] = lambda _taken: ()
 
 
 def publish(outbox: Outbox, writer: LogWriter) -> int:
@@ -67,11 +72,15 @@ def publish(outbox: Outbox, writer: LogWriter) -> int:
 
 
 def _plan(outbox: Outbox, start: int) -> None:
-    waiting = [item for item in outbox.read() if item.index is None]
+    held = outbox.read()
+    waiting = [item for item in held if item.index is None]
+    closed = outbox.closed([item.entry for item in held])
     places = {item.id: start + number for number, item in enumerate(waiting)}
-    end = start + max(CADENCE, -(-len(waiting) // CADENCE) * CADENCE)
+    end = start + max(CADENCE, -(-(len(waiting) + len(closed)) // CADENCE) * CADENCE)
+    free = range(start + len(waiting), end)
+    dummies = [*closed, *(statement.dummy() for _ in free[len(closed) :])]
     with outbox.transaction() as transaction:
-        transaction.plan_entries(places, [(at, statement.dummy()) for at in range(start + len(waiting), end)])
+        transaction.plan_entries(places, zip(free, dummies, strict=True))
 
 
 def _publish_openings(outbox: Outbox, writer: LogWriter) -> int:

@@ -14,7 +14,7 @@ from unheld_verify import canonical, checkpoint, crypto, merkle, note, statement
 from unheld_verify.checkpoint import Checkpoint
 from unheld_verify.errors import BadInputError, NoStoreError, StateError, VerificationError
 from unheld_verify.proof import Proof
-from unheld_verify.sources import FolderSource
+from unheld_verify.sources import FolderSource, Source
 from unheld_verify.tiles import ENTRIES, WIDTH, Log, tile_path, tile_widths
 
 # The folder is public: any web server may hand it out.
@@ -103,6 +103,11 @@ class LogWriter:
         if opening.entry != self._log.entry(index, self.size):
             raise VerificationError(f"the opening does not open entry {index}")
         self._write(tiles.opening_path(index), canonical.encode(opening.to_json()))
+
+    @property
+    def source(self) -> Source:
+        """Where the log is read from."""
+        return self._log.source
 
     def has_opening(self, index: int) -> bool:
         """Whether the opening of entry `index` is published."""

@@ -11,6 +11,9 @@ from unheld_verify.errors import BadInputError
 
 # What canaries sealed today opens today: a longer list could be of people.
 _CANARIES_MOST = 16
+# A pause shorter than a week is none; one longer than a year would be a weapon of its own.
+_STANDSTILL_LEAST, _STANDSTILL_MOST = 7, 365
+STANDSTILL_DEFAULT = 30
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,8 @@ class Policy:
 
     `lifetimes` and `late_days` in days; `coarsen` as in a mapping (`none`, `prefix:N`, `grid:DEGREES`); `copies` are
     folders of further party trees; `canaries` identities of the operator's own test SIMs; `log_key` the log's vkey;
-    `plan_key` headquarters' Ed25519 key for erasure plans, hex.
+    `plan_key` headquarters' Ed25519 key for erasure plans and papers, hex; `standstill_days` how long a handover waits
+    after an objection.
     """
 
     store_id: bytes
@@ -36,6 +40,7 @@ class Policy:
     canaries: tuple[str, ...]
     log_key: str
     plan_key: str
+    standstill_days: int = STANDSTILL_DEFAULT
 
     def __post_init__(self) -> None:
         columns.check_lifetimes(self.lifetimes)
@@ -43,6 +48,10 @@ class Policy:
         columns.components(self.n, self.t)
         if len(self.canaries) > _CANARIES_MOST:
             raise BadInputError(f"canaries: {len(self.canaries)} are too many; {_CANARIES_MOST} test SIMs are enough")
+        if not _STANDSTILL_LEAST <= self.standstill_days <= _STANDSTILL_MOST:
+            raise BadInputError(
+                f"standstill: {self.standstill_days} days; choose {_STANDSTILL_LEAST} to {_STANDSTILL_MOST}"
+            )
 
     def document(self) -> dict[str, Any]:
         """The genesis document as JSON values; release is shut by default and there is no way to open it."""
@@ -60,14 +69,18 @@ class Policy:
             "canaries": list(self.canaries),
             "log_key": self.log_key,
             "plan_key": self.plan_key,
+            "standstill_days": self.standstill_days,
             "release": "never",
         }
 
     def public(self) -> dict[str, Any]:
         """What the log publishes of it: the rules and how many test SIMs, neither their numbers nor paths."""
         document = self.document()
-        rules = {name: document[name] for name in ("custodians", "lifetimes", "late_days", "coarsen", "release")}
-        return rules | {"canaries": len(self.canaries)}
+        rules = {
+            name: document[name]
+            for name in ("custodians", "lifetimes", "late_days", "coarsen", "standstill_days", "release")
+        }
+        return rules | {"canaries": len(self.canaries), "headquarters": self.plan_key}
 
     @property
     def digest(self) -> bytes:
@@ -87,7 +100,7 @@ def from_document(document: Mapping[str, Any]) -> Policy:
             bytes.fromhex(document["store"]), document["origin"], document["created"], custodians["set"],
             custodians["n"], custodians["t"], document["lifetimes"], document["late_days"], document["coarsen"],
             document["home"], tuple(document["copies"]), tuple(document["canaries"]), document["log_key"],
-            document["plan_key"],
+            document["plan_key"], document["standstill_days"],
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise BadInputError(f"genesis document: {error!r}") from None

@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from unheld.assembly import Deployment, clock
+from unheld.assembly import ESCROW_PRIVATE, Deployment, clock
 from unheld.cli import numbers
 from unheld.cli.app import app, group
 from unheld.cli.output import Answer, Surface, command, counted, settings
 from unheld.inventory import Inventory
 from unheld.workflows import checking, doctor, founding
 from unheld.workflows import status as statuses
+from unheld_branch.store.policy import STANDSTILL_DEFAULT
 from unheld_verify import columns
 from unheld_verify.errors import BadInputError, NoStoreError
 
@@ -45,6 +46,7 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
     charge: Annotated[
         Path | None, typer.Option(help="Folder for charge lines for the rating system (default: off).")
     ] = None,
+    standstill: Annotated[int, typer.Option(help="Days a handover waits after an objection.")] = STANDSTILL_DEFAULT,
 ) -> Answer:
     """Found a store: pin its policy for ever, say what its erasable slot can do, begin the inventory."""
     named = numbers.read_file(canaries, home) if canaries else []
@@ -60,6 +62,7 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
         named,
         totals,
         charge,
+        standstill,
     )
     made = deployment()
     policy = founding.found(made, wishes)
@@ -73,6 +76,8 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
         f"  custodians: {policy.t} of {policy.n}, all on this machine: whoever holds it holds them",
         f"  erasable slot: {slot}",
         f"  keep {made.slots} and {made.custodian_slots} out of every backup and snapshot",
+        f"  keep {made.headquarters / ESCROW_PRIVATE} offline: it opens what demands name",
+        f"  a handover waits {policy.standstill_days} days after an objection",
         f"  recoverable copies: {1 + len(policy.copies)}",
         f"  public log: {made.log}, key {policy.log_key}",
         f"  {Inventory(made.root).words()}",

@@ -60,6 +60,7 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
         "policy.canaries": "how many test SIMs; whose they are stays in genesis",
         "policy.log_key": "a public key",
         "policy.plan_key": "a public key",
+        "policy.standstill_days": "days",
         "policy.release": "never",
     },
     "status": {
@@ -245,6 +246,7 @@ PARAMETERS: Mapping[str, str] = {
     "replaces": _NAME,
     "retention": "how long a system keeps",
     "sources": _FILE,
+    "standstill": _RULE,
     "threshold": _COUNT,
     "totals": _FILE,
     "zone": "a time zone",

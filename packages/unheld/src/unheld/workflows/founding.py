@@ -11,7 +11,7 @@ from unheld.assembly import Deployment
 from unheld.inventory import Inventory, Place
 from unheld_branch.records.identities import NumberRule
 from unheld_branch.records.places import CoarsenRule
-from unheld_branch.store.policy import Policy
+from unheld_branch.store.policy import STANDSTILL_DEFAULT, Policy
 from unheld_branch.workflows import sinks
 from unheld_branch.workflows.sinks import Sinks
 from unheld_verify import columns, crypto, note
@@ -35,6 +35,7 @@ class Wishes:
     canaries: Sequence[str] = ()
     totals: Path | None = None
     charge: Path | None = None
+    standstill_days: int = STANDSTILL_DEFAULT
 
 
 def found(deployment: Deployment, wishes: Wishes) -> Policy:
@@ -60,6 +61,7 @@ def found(deployment: Deployment, wishes: Wishes) -> Policy:
         tuple(wishes.canaries),
         note.format_key(note.Key(origin, crypto.sign_public(seeds["log"]))),
         crypto.sign_public(seeds["plan"]).hex(),
+        wishes.standstill_days,
     )
     note.parse_key(policy.log_key)  # an origin that no key may be named after is refused before anything is made
     assembly.found(deployment, policy, seeds)

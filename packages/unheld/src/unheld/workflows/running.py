@@ -11,6 +11,7 @@ from pathlib import Path
 
 from unheld import assembly
 from unheld.assembly import Deployment
+from unheld.ledger import Ledger, closed_entries
 from unheld_branch.log.outbox import Outbox
 from unheld_branch.log.outbox import publish as publish_outbox
 from unheld_branch.store.store import Store
@@ -39,10 +40,20 @@ class How:
         return ["--no-input", *(name for name, given in named.items() if given)]
 
 
-def publish(deployment: Deployment, store: Store) -> int:
-    """One publication of the log's cadence; entries published, dummies included."""
-    database = store.vault.database
-    return publish_outbox(Outbox(database.outbox, database.transaction), deployment.log_writer())
+def publish(deployment: Deployment, store: Store | None) -> int:
+    """One publication of the log's cadence, headquarters' own statements with it; entries published, dummies included.
+
+    Without a store (it was handed over, or is lost) the log goes on with headquarters' statements alone.
+    """
+    ledger, writer = Ledger(deployment.ledger), deployment.log_writer()
+    if store is None:
+        source = ledger.outbox()
+    else:
+        database = store.vault.database
+        source = Outbox(database.outbox, database.transaction, lambda taken: closed_entries(ledger, taken))
+    count = publish_outbox(source, writer)
+    ledger.publish(writer, assembly.clock().now() // 86_400)
+    return count
 
 
 def run(

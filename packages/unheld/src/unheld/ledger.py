@@ -1,0 +1,142 @@
+"""The ledger: headquarters' own statements (demands, papers, standstills), until the public log tells of them.
+
+They do not pass through a store, and outlive every store. A statement that must stay closed for a while has its entry
+in the log at once, which hides it, and its opening published when it is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from unheld_branch.log.outbox import Outbox
+from unheld_branch.log.tiles import LogWriter
+from unheld_slots import durable
+from unheld_verify import canonical, checkpoint, statement, tiles
+from unheld_verify.errors import BadInputError
+from unheld_verify.note import Key
+from unheld_verify.statement import Opening
+from unheld_verify.tiles import Log
+
+_DIGITS = 8
+_PLAN = "places.json"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A statement and the day (days since 1970) from which its opening may be published."""
+
+    opening: Opening
+    due: int
+
+
+class Ledger:
+    """The statements in a folder, one file each, in the order in which they were posted. One writer at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def begin(self) -> None:
+        """Lay out an empty ledger."""
+        durable.make_folders(self._folder)
+
+    def post(self, opening: Opening, due: int = 0) -> None:
+        """Keep a statement for the next publication; its opening is published from day `due` on."""
+        number = max((int(path.stem) for path in self._files()), default=0) + 1
+        data = canonical.encode({"v": 1, "due": due, **opening.to_json()})
+        durable.write_file(self._folder / f"{number:0{_DIGITS}d}.json", data)
+
+    def kept(self) -> list[Kept]:
+        """Every statement ever posted. Raises BadInputError naming a file that is none."""
+        return [_read(path) for path in self._files()]
+
+    def publish(self, writer: LogWriter, today: int) -> int:
+        """Publish openings that are due and stand in the log. Repeating it is fine; gives how many it published."""
+        log = Log(writer.source)
+        missing = [kept.opening for kept in self.kept() if kept.due <= today]
+        places = places_of([opening.entry for opening in missing], log, writer.size)
+        found = [(places[opening.entry], opening) for opening in missing if opening.entry in places]
+        new = [(index, opening) for index, opening in found if not writer.has_opening(index)]
+        for index, opening in new:
+            writer.publish_opening(index, opening)
+        return len(new)
+
+    def outbox(self) -> Outbox:
+        """An outbox of the ledger alone, for the time when there is no store any more."""
+        return Outbox(self._places, self._planned)
+
+    def _places(self) -> Sequence[_Placed]:
+        path = self._folder / _PLAN
+        listed = canonical.decode(path.read_bytes())["entries"] if path.exists() else []
+        placed = {bytes.fromhex(entry): index for entry, index in listed}
+        own = [kept.opening.entry for kept in self.kept()]
+        unplaced = [_Placed(-number, entry, None) for number, entry in enumerate(own, 1) if entry not in placed]
+        return [*(_Placed(index, entry, index) for entry, index in placed.items()), *unplaced]
+
+    @contextmanager
+    def _planned(self) -> Iterator[_Planner]:
+        planner = _Planner(self._places())
+        yield planner
+        entries = [[item.entry.hex(), item.index] for item in planner.items if item.index is not None]
+        durable.write_file(self._folder / _PLAN, canonical.encode({"v": 1, "entries": entries}))
+
+    def _files(self) -> list[Path]:
+        return sorted(path for path in self._folder.glob("[0-9]*.json") if path.stem.isdecimal())
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """An entry of the ledger with its place in the log, if it has one. The outbox sees it as a dummy."""
+
+    id: int
+    entry: bytes
+    index: int | None
+    statement: bytes = b""
+
+    @property
+    def r(self) -> bytes:
+        """The entry: what stands for a dummy's r."""
+        return self.entry
+
+
+@dataclass
+class _Planner:
+    """Fixes places, in memory until its context ends."""
+
+    items: Sequence[_Placed]
+
+    def plan_entries(self, places: Mapping[int, int], dummies: Iterable[tuple[int, bytes]]) -> None:
+        """Give the waiting entries their places and add dummies at theirs."""
+        placed = [replace(item, index=places.get(item.id, item.index)) for item in self.items]
+        self.items = [*placed, *(_Placed(index, entry, index) for index, entry in dummies)]
+
+
+def closed_entries(ledger: Ledger, taken: Iterable[bytes]) -> list[bytes]:
+    """Entries of the ledger that no publication has taken yet."""
+    known = set(taken)
+    return [kept.opening.entry for kept in ledger.kept() if kept.opening.entry not in known]
+
+
+def places_of(entries: Sequence[bytes], log: Log, size: int) -> dict[bytes, int]:
+    """Where entries stand among the first `size` of a log; those that do not are left out."""
+    wanted, found = set(entries), dict[bytes, int]()
+    for number in range(-(-size // tiles.WIDTH)) if wanted else ():
+        bundle = log.entries(number, min(tiles.WIDTH, size - number * tiles.WIDTH))
+        found |= {entry: number * tiles.WIDTH + at for at, entry in enumerate(bundle) if entry in wanted}
+    return found
+
+
+def published(opening: Opening, log: Log, key: Key) -> bool:
+    """Whether the log holds the entry of a statement."""
+    size = checkpoint.verify(log.checkpoint(), key).size
+    return opening.entry in places_of([opening.entry], log, size)
+
+
+def _read(path: Path) -> Kept:
+    try:
+        document = canonical.decode(path.read_bytes())
+        return Kept(statement.parse_opening({name: document[name] for name in ("r", "statement")}), document["due"])
+    except (BadInputError, KeyError, TypeError) as error:
+        raise BadInputError(f"{path}: is no statement of the ledger ({error}); put back the last good copy") from None
