@@ -133,6 +133,11 @@ LEAVES = {
 _COMMON = {"v", "log", "kind", "day"}
 
 
+def shapes() -> dict[str, str]:
+    """What each field has to be, in words that name its check: for verifiers that are written in another language."""
+    return {name: words for name, (_, words) in _CHECKS.items()}
+
+
 @dataclass(frozen=True)
 class Opening:
     """A statement and the secret r (32 bytes) that its entry was made with."""
