@@ -69,14 +69,14 @@ class Loot:
         """Every folio that opened."""
         return {
             Folio(party, column.cls, column.event_day, column.sealing_day)
-            for column, parties in self._opened.items()
+            for column, parties in self.opened.items()
             for party in parties
         }
 
     def figures(self, planted: Planted | None = None) -> Figures:
         """The attack in numbers: on all folios that opened, or on those that `planted` says are there."""
-        aimed = self._opened if planted is None else planted.folios
-        hit = {column: self._opened.get(column, frozenset()) & parties for column, parties in aimed.items()}
+        aimed = self.opened if planted is None else planted.folios
+        hit = {column: self.opened.get(column, frozenset()) & parties for column, parties in aimed.items()}
         return Figures(
             folios_tried=sum(map(len, aimed.values())),
             opened=sum(map(len, hit.values())),
@@ -98,7 +98,8 @@ class Loot:
         return bool(found) and found == set(seconds)
 
     @cached_property
-    def _opened(self) -> dict[Column, frozenset[str]]:
+    def opened(self) -> dict[Column, frozenset[str]]:
+        """Synthetic identities whose folio opened, by column."""
         return {
             column: frozenset(self._names.get(label, label.hex()) for label in labels)
             for column, labels in self.tried.opened.items()

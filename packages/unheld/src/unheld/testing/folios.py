@@ -13,7 +13,7 @@ from unheld.testing.evidence import BlockFile, Evidence
 from unheld_branch.keys import folios
 from unheld_branch.keys.folios import FolioSecrets
 from unheld_branch.keys.parties.rows import order, positions
-from unheld_branch.store.blocks import Place, open_block
+from unheld_branch.store.blocks import Place, open_block, read_rows
 from unheld_branch.store.policy import Policy
 from unheld_verify import columns
 from unheld_verify.columns import Column
@@ -24,10 +24,11 @@ ColumnKeys = tuple[Column, tuple[bytes, ...]]
 
 @dataclass
 class Tried:
-    """What came of it: folios tried, labels whose folio opened in each column, and blocks opened."""
+    """What came of it: folios tried, blocks opened, records in them, and labels whose folio opened in each column."""
 
     folios: int = 0
     blocks: int = 0
+    records: int = 0
     opened: dict[Column, set[bytes]] = field(default_factory=lambda: defaultdict(set), repr=False)
 
 
@@ -38,8 +39,10 @@ def try_all(evidence: Evidence, parties: Sequence[tuple[bytes, bytes]], keys: It
         return tried
     for column, components in keys:
         if column in evidence.files:
-            for label, _ in opened(evidence, parties, column, components):
+            for label, plaintext in opened(evidence, parties, column, components):
                 tried.blocks += 1
+                # every record has a row among the charges, which live longest
+                tried.records += read_rows(plaintext).count if column.cls == "charge" else 0
                 tried.opened[column].add(label)
             tried.folios += len(parties)
     return tried

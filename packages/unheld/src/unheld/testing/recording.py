@@ -57,6 +57,18 @@ class Recording:
         kept = {path: data for path, data in self.slots.items() if not any(fnmatch(path, one) for one in patterns)}
         return replace(self, slots=kept)
 
+    def joined(self, other: Recording) -> Recording:
+        """The same for somebody who has both: two places, say a branch and a custodian."""
+        return Recording(
+            self.words,
+            self.versions + other.versions,
+            self.nodes | other.nodes,
+            self.roots | other.roots,
+            self.journal | other.journal,
+            {**self.slots, **other.slots},
+            self.memory + other.memory,
+        )
+
     def with_memory(self, *dumps: Dump) -> Recording:
         """The same for an attacker who also read the memory of living processes."""
         return replace(self, memory=(*self.memory, *dumps))

@@ -19,7 +19,7 @@ _CLOCK = pa.array([f"T{s // 3600:02}:{s // 60 % 60:02}:{s % 60:02}Z" for s in ra
 def write(table: pa.Table, path: Path) -> Path:
     """Write a table as CSV (gzip when the name ends with .gz), replacing the file; give the path."""
     with pa.output_stream(path, compression="detect") as out:  # by the name
-        csv.write_csv(_with_text(table), out, PLAIN)
+        csv.write_csv(as_text(table), out, PLAIN)
     return path
 
 
@@ -32,7 +32,8 @@ def times(seconds: Ints) -> pa.StringArray:
     return joined(take(text, days), take(_CLOCK, seconds % DAY))
 
 
-def _with_text(table: pa.Table) -> pa.Table:
+def as_text(table: pa.Table) -> pa.Table:
+    """The table with its times as this module writes them."""
     if "datetime" not in table.column_names:
         return table
     place = table.column_names.index("datetime")
