@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from unheld_verify import canonical, crypto, statement
+from unheld_verify import canonical, crypto, note, statement
 from unheld_verify.errors import BadInputError, CannotVerifyError, VerificationError
-from unheld_verify.words import says
+from unheld_verify.words import NOT_PROVEN, not_proven, says
 
 ORIGIN = "log.example/unheld"
 GOOD: dict[str, dict[str, Any]] = {
@@ -28,6 +28,26 @@ GOOD: dict[str, dict[str, Any]] = {
     "erase-everything": {"slots": "token", "copies": 2},
     "lapse": {"columns": [["contact", "2025-12-06"], ["place", "2025-12-29"]], "custodians": [1]},
     "parked": {"period": 0, "records_at_most": 4096},
+    "demand-received": {
+        "demand": "1a" * 16,
+        "authority": "Ministry of Roads",
+        "asks": ["registry", "traffic"],
+        "targets": 3,
+        "root": "0f" * 32,
+        "leaves": 16,
+    },
+    "demand-narrowed": {"demand": "1a" * 16, "asks": ["registry"], "root": "0f" * 32, "leaves": 16},
+    "demand-refused": {"demand": "1a" * 16, "codes": ["NoCourtOrder", "TooBroad"], "root": "0f" * 32, "leaves": 16},
+    "demand-withdrawn": {"demand": "1a" * 16, "root": "0f" * 32, "leaves": 16},
+    "claim-answered": {},
+    "paper": {"paper": "certificate", "digest": "1b" * 32},
+    "group": {"key": note.format_key(note.Key("w-7f3a.example", bytes(range(32))))},
+    "standstill": {
+        "group": "w-7f3a.example",
+        "digest": "1c" * 32,
+        "begins": "2026-01-07",
+        "ends": "2026-02-06",
+    },
 }
 ODD: list[Any] = [
     -1, 3, True, "", "x", "2026-02-30", "20260105", "0A" * 16, [2, 1], [1, 1], [True], [[]], [{}], ["place"],
@@ -40,7 +60,9 @@ MAY_BE: dict[str, list[Any]] = {
     "copies": [3],
     "slots": ["x", "2026-02-30", "20260105", "0A" * 16],
 }
-MAY_BE["policy"] = MAY_BE["slots"]
+MAY_BE["policy"] = MAY_BE["authority"] = MAY_BE["group"] = MAY_BE["slots"]
+MAY_BE["targets"] = [3]
+MAY_BE["codes"] = [["place"]]
 
 
 def _make(kind: str, **changed: Any) -> statement.Statement:
@@ -82,6 +104,53 @@ def test_field_takes_no_value_of_another_form(kind: str, name: str) -> None:
             _make(kind, **{name: odd})
         with pytest.raises(VerificationError):
             statement.verify(statement.Opening(_make(kind) | {name: odd}, bytes(32)), ORIGIN)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed"),
+    [
+        ("standstill", {"ends": "2026-01-07"}),
+        ("standstill", {"begins": "2026-02-06", "ends": "2026-01-07"}),
+        ("standstill", {"group": "two words"}),
+        ("group", {"key": "w-7f3a.example+00000000+AAAA"}),
+        ("erase-everything", {"slots": "x" * 2001}),
+        ("paper", {"paper": "receipt"}),
+        ("demand-received", {"asks": []}),
+        ("demand-received", {"asks": ["traffic", "registry"]}),
+        ("demand-received", {"asks": ["names"]}),
+        ("demand-refused", {"codes": []}),
+        ("demand-refused", {"codes": ["b", "a"]}),
+    ],
+)
+def test_statement_that_would_say_nothing_is_refused(kind: str, changed: dict[str, Any]) -> None:
+    """A pause without a day, a key that is none, a text without end or an empty list of reasons is no statement."""
+    with pytest.raises(BadInputError, match=f"statement of kind {kind}"):
+        _make(kind, **changed)
+
+
+def test_policy_may_hold_lists_and_objects_a_few_deep() -> None:
+    """A policy is put into words whatever its lists hold, and one that nests without end is no statement."""
+    nested: Any = 1
+    for _ in range(6):
+        nested = [nested]
+    deep: Any = {}
+    for _ in range(400):
+        deep = {"a": deep}
+
+    assert "a 1 of 2, b; c x" in says(_make("genesis", policy={"a": [[1, 2], "b"], "c": "x"}))
+    assert "n 1" in says(_make("genesis", policy={"n": nested}))
+    with pytest.raises(BadInputError, match="policy"):
+        _make("genesis", policy=deep)
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_every_kind_says_what_it_does_not_prove(kind: str) -> None:
+    """A kind has a sentence of its own for what it leaves unproven, before those that all share."""
+    own, *shared = not_proven(kind)
+
+    assert own.startswith("It does not ")
+    assert own.endswith(".")
+    assert tuple(shared) == NOT_PROVEN
 
 
 @pytest.mark.parametrize("kind", GOOD)

@@ -71,6 +71,15 @@ def file_sha256(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
+def file_digest(path: Path, algorithm: str) -> bytes:
+    """Digest of a file by `sha256` or `sha512`, as BagIt manifests name them. Raises OSError.
+
+    Both are safe against a second file of the same digest; which of them was used is said by the manifest's name.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, {"sha256": hashlib.sha256, "sha512": hashlib.sha512}[algorithm]).digest()
+
+
 def one_step_kdf(first: bytes, second: bytes, info: bytes) -> bytes:
     """NIST SP 800-56C one-step KDF with SHA-512 for n pairs of secrets: 64 bytes each, joined.
 

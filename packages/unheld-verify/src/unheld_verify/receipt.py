@@ -186,30 +186,33 @@ def open_box(code: bytes, box: bytes) -> Party:
     return _parse_party(canonical.decode(plain))
 
 
-def opening_of(party: Party, log: Log, key: Key) -> Opening:
-    """The published opening of the act that this party is in: the one whose root the party's path leads to.
+def openings_of(party: Party, log: Log, key: Key) -> list[Opening]:
+    """The published openings that this party is in, in the log's order: one of a forgetting, several of a demand.
 
-    Raises CannotVerifyError if the log does not hold it (yet).
+    A party is in those whose root its path leads to. Raises CannotVerifyError if the log tells of none (yet).
     """
     size = checkpoint.verify(log.checkpoint(), key).size
-    for index in log.opened(size):
-        try:
-            opening = log.opening(index)
-        except CannotVerifyError:
-            continue
-        if _leads_to(party, opening.statement):
-            return opening
-    raise CannotVerifyError("the log does not tell of this forgetting (yet): it is published with the next cadence")
+    found = [opening for index in log.opened(size) if (opening := _opening_for(party, log, index, size, key.name))]
+    if not found:
+        raise CannotVerifyError("the log does not tell of this party (yet): it is published with the next cadence")
+    return found
 
 
-def _leads_to(party: Party, said: statement.Statement) -> bool:
-    if said.get("kind") not in statement.LEAVES:
-        return False
+def opening_of(party: Party, log: Log, key: Key) -> Opening:
+    """The last of `openings_of`: of a demand, how it ended (so far)."""
+    return openings_of(party, log, key)[-1]
+
+
+def _opening_for(party: Party, log: Log, index: int, size: int, origin: str) -> Opening | None:
+    """The opening of an entry if it is one of the party's. What is missing or does not open its entry is passed over:
+    it cannot keep a person from the others."""
     try:
-        _verify_party(party, said)
-    except (VerificationError, BadInputError):
-        return False
-    return True
+        opening = log.opening(index)
+        statement.verify(opening, origin)
+        _verify_party(party, opening.statement)
+    except (BadInputError, CannotVerifyError, VerificationError):
+        return None
+    return opening if opening.entry == log.entry(index, size) else None
 
 
 def _box_key(code: bytes) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from unheld_verify import canonical, crypto
+from unheld_verify import canonical, crypto, note
 from unheld_verify.columns import CLASSES
 from unheld_verify.errors import BadInputError, CannotVerifyError, VerificationError
 
@@ -20,6 +20,8 @@ VERSION = 1
 R_BYTES = 32
 ENTRY_BYTES = 32
 MIN_LEAVES = 16
+MAX_TEXT = 2_000
+_MAX_DEPTH = 8
 # What a demand may ask for, from the least to the most. `realtime` and `content` are named to be refused.
 ASKS = ("registry", "traffic", "location", "content", "realtime")
 PAPERS = ("buyer-record", "certificate", "manifest")
@@ -41,7 +43,7 @@ def _power(least: int) -> _Check:
 
 
 def _text(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
+    return isinstance(value, str) and 0 < len(value) <= MAX_TEXT
 
 
 def _date(value: Any) -> bool:
@@ -66,6 +68,22 @@ def _one_of(names: tuple[str, ...]) -> _Check:
     return lambda value: isinstance(value, str) and value in names
 
 
+def _vkey(value: Any) -> bool:
+    try:
+        return _text(value) and note.format_key(note.parse_key(value)) == value
+    except BadInputError:
+        return False
+
+
+def _name(value: Any) -> bool:
+    return _text(value) and re.fullmatch(r"[^\s+]+", value) is not None
+
+
+def _shallow(value: Any, depth: int = _MAX_DEPTH) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth > 0 and all(_shallow(item, depth - 1) for item in inner)
+
+
 def _column(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and _class(value[0]) and _date(value[1])
 
@@ -73,7 +91,7 @@ def _column(value: Any) -> bool:
 _CHECKS: dict[str, tuple[_Check, str]] = {
     "store": (_hex(16), "32 hex digits"),
     "genesis": (_hex(32), "64 hex digits"),
-    "policy": (lambda value: _text(value) or isinstance(value, dict), "text or an object"),
+    "policy": (lambda value: _text(value) or (isinstance(value, dict) and _shallow(value)), "text or an object"),
     "set": (_number(0), "a number"),
     "sealing_day": (_date, "a date YYYY-MM-DD"),
     "event_day": (_date, "a date YYYY-MM-DD"),
@@ -96,8 +114,8 @@ _CHECKS: dict[str, tuple[_Check, str]] = {
     "codes": (lambda value: _ascending(value, _text) and value != [], "an ascending list of codes, at least one"),
     "paper": (_one_of(PAPERS), f"one of {', '.join(PAPERS)}"),
     "digest": (_hex(32), "64 hex digits"),
-    "key": (_text, "a public key NAME+ID+BASE64"),
-    "group": (_text, "the name of a registered key"),
+    "key": (_vkey, "a public key NAME+ID+BASE64"),
+    "group": (_name, "the name of a registered key"),
     "begins": (_date, "a date YYYY-MM-DD"),
     "ends": (_date, "a date YYYY-MM-DD"),
 }
@@ -193,6 +211,11 @@ def parse_opening(value: Any) -> Opening:
     return Opening(value["statement"], hex_bytes(value["r"], "opening: r"))
 
 
+def is_date(value: Any) -> bool:
+    """Whether a value is a date that exists, written YYYY-MM-DD."""
+    return _date(value)
+
+
 def hex_bytes(value: Any, what: str) -> bytes:
     """Decode lower-case hex. `what` names the place in the error."""
     if not isinstance(value, str) or not re.fullmatch("([0-9a-f]{2})*", value):
@@ -240,3 +263,5 @@ def _check_fields(statement: Statement) -> None:
         check, words = _CHECKS[name]
         if not check(statement[name]):
             raise BadInputError(f"statement of kind {kind}: {name} is not {words}")
+    if kind == "standstill" and statement["begins"] >= statement["ends"]:
+        raise BadInputError("statement of kind standstill: it ends before a day of it has passed")

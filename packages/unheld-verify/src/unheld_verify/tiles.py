@@ -7,7 +7,7 @@ place serves: nothing it returns is true before it was checked against a signed 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from unheld_verify import canonical, checkpoint, merkle, statement
@@ -224,11 +224,12 @@ def _verify_tiles(log: Log, size: int, hashes: list[bytes]) -> bytes:
     return edge_root(edges)
 
 
-def _verify_openings(log: Log, head: Checkpoint) -> str:
-    names = log.source.names("openings")
-    if names is None:
-        return "not checked: published openings cannot be listed over HTTP, verify a folder or a receipt for them"
-    for name in names:
+def published(log: Log, head: Checkpoint) -> Iterator[tuple[int, statement.Opening]]:
+    """Every published opening with its entry's index, checked one by one.
+
+    Raises as `verify_log`. Of a log over HTTP, which lists nothing, there are none.
+    """
+    for name in log.source.names("openings") or ():
         index = name.removesuffix(".json")
         if not checkpoint.is_decimal(index) or name == index or int(index) >= head.size:
             raise BadInputError(f"openings/{name} belongs to no entry of the log")
@@ -236,4 +237,10 @@ def _verify_openings(log: Log, head: Checkpoint) -> str:
         statement.verify(opening, head.origin)
         if opening.entry != log.entry(int(index), head.size):
             raise VerificationError(f"openings/{name} does not open entry {index}")
-    return f"{len(names)} published, each opens its entry"
+        yield int(index), opening
+
+
+def _verify_openings(log: Log, head: Checkpoint) -> str:
+    if log.source.names("openings") is None:
+        return "not checked: published openings cannot be listed over HTTP, verify a folder or a receipt for them"
+    return f"{sum(1 for _ in published(log, head))} published, each opens its entry"

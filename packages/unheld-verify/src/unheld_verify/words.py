@@ -54,7 +54,7 @@ _SAYS: dict[str, str] = {
     "erase-everything": "the keys of every party were destroyed, in {copies} copy or copies ({slots})",
     "lapse": "the column keys of {columns} lapsed; custodians who attest it: {custodians}",
     "parked": "in period {period} at most {records_at_most} records were parked that nobody at the branch can read",
-    "demand-received": "demand {demand} of {authority} was received: it asks for {asks} and names {targets} lines",
+    "demand-received": "demand {demand} of {authority} was received; it asks for {asks}, lines named: {targets}",
     "demand-narrowed": "demand {demand} was narrowed to {asks}, or to fewer days; the rest of it was refused",
     "demand-refused": "demand {demand} was refused: {codes}",
     "demand-withdrawn": "demand {demand} was withdrawn by the authority; nothing was handed over on it",
@@ -91,14 +91,17 @@ def says(statement: dict[str, Any]) -> str:
     return _SAYS[statement["kind"]].format(**{name: _shown(value) for name, value in statement.items()})
 
 
-def not_proven(kind: str) -> tuple[str, ...]:
-    """What a statement of this kind does not prove, the most particular first."""
-    return (_NOT_SAID[kind], *NOT_PROVEN)
+def not_proven(*kinds: str) -> tuple[str, ...]:
+    """What statements of these kinds do not prove, the most particular first."""
+    return (*dict.fromkeys(_NOT_SAID[kind] for kind in kinds), *NOT_PROVEN)
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(" of ".join(item) if isinstance(item, list) else str(item) for item in value) or "none"
+        return (
+            ", ".join(" of ".join(map(_shown, item)) if isinstance(item, list) else _shown(item) for item in value)
+            or "none"
+        )
     if isinstance(value, dict):
         return "; ".join(f"{name} {_shown(item)}" for name, item in sorted(value.items()))
     return str(value)
