@@ -183,7 +183,7 @@ def open_box(code: bytes, box: bytes) -> Party:
         plain = crypto.unseal(_box_key(code), box, b"")
     except WrongKeyError:
         raise WrongKeyError("the claim code does not open this box, or the box was altered") from None
-    return _parse_party(canonical.decode(plain))
+    return parse_party(canonical.decode(plain))
 
 
 def openings_of(party: Party, log: Log, key: Key) -> list[Opening]:
@@ -231,13 +231,14 @@ def _parse_extra(extra: bytes) -> tuple[Opening, Party | None]:
         raise CannotVerifyError("the receipt holds no opening: it proves that an entry is there, not what it says")
     try:
         value = canonical.decode(extra)
-        party = _parse_party(value.pop("party")) if isinstance(value, dict) and "party" in value else None
+        party = parse_party(value.pop("party")) if isinstance(value, dict) and "party" in value else None
         return statement.parse_opening(value), party
     except BadInputError as error:
         raise VerificationError(str(error)) from None
 
 
-def _parse_party(value: Any) -> Party:
+def parse_party(value: Any) -> Party:
+    """The party in decoded JSON, the inverse of `Party.to_json`. Raises BadInputError."""
     if not isinstance(value, dict) or set(value) != {"identity", "store", "r", "index", "path"}:
         raise BadInputError('a party is {"identity", "store", "r", "index", "path"} and nothing else')
     if not isinstance(value["identity"], str):
