@@ -25,7 +25,14 @@ from typing import Any
 from unittest.mock import patch
 
 from unheld.assembly import CLOCK_VARIABLE
-from unheld.cli import erase_commands, proof_commands, record_commands, store_commands  # noqa: F401
+from unheld.cli import (  # noqa: F401
+    demand_register_commands,
+    erase_commands,
+    exit_commands,
+    proof_commands,
+    record_commands,
+    store_commands,
+)
 from unheld.cli.app import call
 from unheld_branch.kernel import process
 from unheld_verify import columns

@@ -9,8 +9,10 @@ def main() -> None:
     """Run `unheld`."""
     try:
         from unheld.cli import (  # noqa: F401, PLC0415
+            demand_register_commands,
             demo_command,
             erase_commands,
+            exit_commands,
             proof_commands,
             record_commands,
             store_commands,
