@@ -19,15 +19,35 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tests.support.commands import Box, Ended, in_process
+from unheld.assembly import Deployment
+from unheld.exit import objection
+from unheld.ledger import Ledger
 from unheld.testing import textfile
 from unheld.testing.synthetic import Operator
 from unheld.workflows import running
 from unheld_branch.store import plan as plans
+from unheld_verify import columns as columns_of
+from unheld_verify import note as note_keys
+from unheld_verify import statement
 
 FIRST = date(2026, 7, 1)
 CANARY, CLAIMANT = 0, 1
 MAPPINGS = Path(__file__).parents[2] / "examples" / "mappings"
 RECORDS, REGISTRY = MAPPINGS / "synthetic.toml", MAPPINGS / "synthetic-registry.toml"
+_BUYER = """
+buyer = "Example Buyer Ltd"
+[[fact]]
+about = "Example Buyer Ltd"
+says = "unknown"
+source = "its own letter"
+date = 2026-06-30
+[[share]]
+owner = "A Partner"
+percent = 49
+from = "unknown"
+source = "its own letter"
+date = 2026-06-30
+"""
 _NAMES = ("msisdn", "msisdn_counterpart", "imsi", "imei", "holder", "document", "location_id")
 
 
@@ -99,6 +119,7 @@ class _Journey:
         self._prove()
         self._forget()
         self._lapse()
+        self._leave()
         return self._told
 
     def _found(self) -> None:
@@ -168,6 +189,47 @@ class _Journey:
         with patch(f"{running.__name__}.subprocess.run", self._step):
             self._call("run", "--once", label="run")
         self._call("status", label="status at the end")
+
+    def _leave(self) -> None:
+        """Out of the country: the hand-over, an objection, everyone forgotten, the certificate."""
+        spec, form = self._folder / "handover.toml", self._folder / "forms" / "buyer.toml"
+        columns = '{ msisdn = "msisdn", imsi = "imsi" }'
+        table = f'[tables.bindings]\nfile = "{self._registry}"\ncolumns = {columns}\n'
+        spec.write_text(f'[numbers]\nplmn = ["00101"]\n{table}')
+        self._call("exit", "manifest", "--spec", spec, "--out", self._folder / "handed")
+        for name in ("buyer", "certificate"):
+            self._call("exit", name, "--blank", "--out", form.parent, label=f"exit {name} blank")
+        form.write_text(_BUYER)
+        self._call("exit", "buyer", "--form", form, "--out", self._folder / "buyer")
+        self._call("exit", "proofs", "--out", self._folder / "early", label="exit proofs waiting")
+        self._object()
+        self._call(
+            "exit", "manifest", "--spec", spec, "--out", self._folder / "no", code=1, label="exit manifest refused"
+        )
+        plan = self._folder / "drop.json"
+        self._call("erase", "plan", "--everything", "--out", plan, label="erase plan drop")
+        self._call("exit", "drop", plan, "--confirm", plans.decode(plan.read_bytes()).digest)
+        self._call("exit", "proofs", "--out", self._folder / "papers")
+        self._call("exit", "certificate", "--out", self._folder / "certificate")
+        register = Ledger(Deployment(self._box.root).ledger)  # an owner who hands over all the same
+        day = columns_of.day_text(columns_of.day_of(self._box.when))
+        said = statement.make(self._origin(), "paper", day, paper="manifest", digest="00" * 32)
+        register.post(statement.commit(said))
+        self._call("exit", "standstill", code=20, label="exit standstill broken")
+
+    def _object(self) -> None:
+        key, words, note = (self._folder / name for name in ("group.key", "words.txt", "objection.note"))
+        words.write_text("You did not ask anybody here.\n")
+        self._call("exit", "group", "key", "--out", key, label="exit group key")
+        vkey = note_keys.format_key(objection.decode_key(key.read_text()).public)
+        self._call("exit", "group", "add", vkey, label="exit group add")
+        store = Deployment(self._box.root).policy().store_id.hex()
+        told: list[str | Path] = ["--log-origin", self._origin(), "--store", store, "--words", words]
+        self._call("exit", "objection", "--key", key, *told, "--out", note)
+        self._call("exit", "standstill", "--objection", note)
+
+    def _origin(self) -> str:
+        return Deployment(self._box.root).policy().origin
 
     def _step(self, words: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
         """A step of `run`, in this process: another start of Python shows nothing more."""
