@@ -39,8 +39,8 @@ def make() -> dict[str, Any]:
     """The vectors as JSON values."""
     random = _Stream()
     seed = random(32)
-    tree = receipt.party_tree(_IDENTITIES, STORE, random)
-    openings = [Opening(made, random(statement.R_BYTES)) for made in _statements(tree)]
+    trees = {says: receipt.party_tree(_IDENTITIES, STORE, random, says) for says in ("forgotten", "named")}
+    openings = [Opening(made, random(statement.R_BYTES)) for made in _statements(trees["forgotten"], trees["named"])]
     entries = [opening.entry for opening in openings]
     entries += [random(statement.ENTRY_BYTES) for _ in range(PUBLICATION * PUBLICATIONS - len(entries))]
     with tempfile.TemporaryDirectory() as place:
@@ -50,7 +50,7 @@ def make() -> dict[str, Any]:
             writer.append(start, entries[start : start + PUBLICATION])
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         files = {path.relative_to(folder).as_posix(): crypto.sha256(path.read_bytes()).hex() for path in paths}
-        receipts = _receipts(writer, openings, tree)
+        receipts = _receipts(writer, openings, trees)
     return {
         "origin": ORIGIN,
         "seed": seed.hex(),
@@ -60,11 +60,13 @@ def make() -> dict[str, Any]:
         "files_sha256": files,
         "receipts": receipts,
         "bad_receipts": _bad_receipts(receipts, random),
-        "box": _box(tree.parties[0], random),
+        "box": _box(trees["forgotten"].parties[0], random),
     }
 
 
-def _statements(tree: receipt.PartyTree) -> list[statement.Statement]:
+def _statements(tree: receipt.PartyTree, named: receipt.PartyTree) -> list[statement.Statement]:
+    of_demand = {"demand": "fedcba9876543210" * 2, "root": named.root.hex(), "leaves": named.leaves}
+    group = note.Key("w-7f3a.example", crypto.sign_public(crypto.sha256(b"group")))
     digest = [crypto.sha256(bytes([number])).hex() for number in range(5)]
     fields: dict[str, dict[str, Any]] = {
         "genesis": {"store": STORE, "genesis": digest[0], "policy": "default, 2 of 3 custodians"},
@@ -83,15 +85,29 @@ def _statements(tree: receipt.PartyTree) -> list[statement.Statement]:
         "erase-everything": {"slots": _SLOTS, "copies": 2},
         "lapse": {"columns": [["contact", "2025-12-06"], ["place", "2025-12-29"]], "custodians": [0, 1, 2]},
         "parked": {"period": 2922, "records_at_most": 4096},
+        "demand-received": {
+            **of_demand,
+            "authority": "Ministry of Roads",
+            "asks": ["location", "registry", "traffic"],
+            "targets": len(_IDENTITIES),
+        },
+        "demand-narrowed": {**of_demand, "asks": ["registry"]},
+        "demand-refused": {**of_demand, "codes": ["DeFactoImpossibility", "NoCourtOrder"]},
+        "demand-withdrawn": of_demand,
+        "claim-answered": {},
+        "paper": {"paper": "manifest", "digest": digest[4]},
+        "group": {"key": note.format_key(group)},
+        "standstill": {"group": group.name, "digest": digest[0], "begins": "2026-01-07", "ends": "2026-02-06"},
     }
     return [statement.make(ORIGIN, kind, "2026-01-06", **given) for kind, given in fields.items()]
 
 
-def _receipts(writer: LogWriter, openings: list[Opening], tree: receipt.PartyTree) -> list[dict[str, Any]]:
+def _receipts(writer: LogWriter, openings: list[Opening], trees: dict[str, receipt.PartyTree]) -> list[dict[str, Any]]:
     made = []
     for index, opening in enumerate(openings):
         kind = opening.statement["kind"]
-        for party in (None, *tree.parties) if kind == "erase-parties" else (None,):
+        says = statement.LEAVES.get(kind, "")
+        for party in (None, *trees[says].parties) if says else (None,):
             shown = writer.prove(index)
             data = receipt.encode(opening, party, index, shown.path, shown.checkpoint)
             said = receipt.verify(data, writer.key).says
@@ -101,10 +117,15 @@ def _receipts(writer: LogWriter, openings: list[Opening], tree: receipt.PartyTre
 
 def _bad_receipts(receipts: list[dict[str, Any]], random: _Stream) -> list[dict[str, Any]]:
     """Receipts with one flaw: its name, the step that finds it, and the exit code."""
-    of_person = next(made["receipt"] for made in receipts if _IDENTITIES[0] in made["says"])
+    of_person = _of_party(receipts, "erase-parties")
     good = proof.parse(of_person.encode())
     extra = canonical.decode(good.extra)
     said, party = extra["statement"], extra["party"]
+    refused = proof.parse(_of_party(receipts, "demand-refused").encode())
+    in_demand = canonical.decode(refused.extra)
+    manifest = proof.parse(next(made["receipt"] for made in receipts if made["kind"] == "paper").encode())
+    pause = proof.parse(next(made["receipt"] for made in receipts if made["kind"] == "standstill").encode())
+    paused = canonical.decode(pause.extra)
     other_seed = random(32)
     signed = note.parse(good.checkpoint)
     forged = note.encode(note.sign(signed.text, ORIGIN, other_seed))
@@ -124,11 +145,33 @@ def _bad_receipts(receipts: list[dict[str, Any]], random: _Stream) -> list[dict[
         ("another identity", 6, 20, _extra(good, extra | {"party": party | {"identity": "tel:+9599990009"}})),
         ("another store", 6, 20, _extra(good, extra | {"party": party | {"store": "00" * 16}})),
         ("another leaf", 6, 20, _extra(good, extra | {"party": party | {"index": party["index"] ^ 1}})),
+        ("a party forgotten, not named", 6, 20, _extra(refused, in_demand | {"party": party})),
+        ("a party named, not forgotten", 6, 20, _extra(good, extra | {"party": in_demand["party"]})),
+        (
+            "a party of a statement about none",
+            6,
+            20,
+            _extra(manifest, canonical.decode(manifest.extra) | {"party": party}),
+        ),
+        ("another demand", 5, 20, _stated(refused, in_demand, demand="00" * 16)),
+        ("no reason for a refusal", 3, 20, _stated(refused, in_demand, codes=[])),
+        ("reasons not in order", 3, 20, _stated(refused, in_demand, codes=["NoCourtOrder", "DeFactoImpossibility"])),
+        ("a pause without a day", 3, 20, _stated(pause, paused, ends="2026-01-07")),
     ]
     return [
         {"flaw": flaw, "step": step, "exit_code": code, "receipt": proof.encode(made).decode()}
         for flaw, step, code, made in flaws
     ]
+
+
+def _of_party(receipts: list[dict[str, Any]], kind: str) -> str:
+    """The first person's receipt of a kind."""
+    texts = [made["receipt"] for made in receipts if made["kind"] == kind and _IDENTITIES[0] in made["says"]]
+    return str(texts[0])
+
+
+def _stated(good: proof.Proof, extra: dict[str, Any], **changed: Any) -> proof.Proof:
+    return _extra(good, extra | {"statement": extra["statement"] | changed})
 
 
 def _with(good: proof.Proof, **changed: Any) -> proof.Proof:

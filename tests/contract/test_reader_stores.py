@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import unheld_proofs as proofs
 import unheld_reader as reader
 from unheld_reader import Folio, OpenedStore
 
@@ -227,7 +228,7 @@ def test_rows_were_committed_to(life: Life) -> None:
     store = life.stores["open"]
     roots = {number: entry["rows"] for number, entry in enumerate(store.catalog.entries, 1) if entry.get("rows")}
     leaves = {number: reader.pieces((life.made.root / "rows" / f"{number}.bin").read_bytes(), 32) for number in roots}
-    assert {number: second.tree_root(made).hex() for number, made in leaves.items()} == roots
+    assert {number: proofs.tree_root(made).hex() for number, made in leaves.items()} == roots
     own = [
         second.commitment(row.key, row.label, name, told(store, number, row).since)
         for name in everybody(FIRST)
@@ -265,14 +266,14 @@ def test_the_log_is_the_tree_over_what_was_stated(life: Life) -> None:
     """The log's signed root is that of the outbox's entries, each statement one that a page knows."""
     store = life.stores["forgotten"]
     note = (life.made.deployment.log / "checkpoint").read_text(encoding="utf-8")
-    signed = second.checkpoint(note, store.genesis["log_key"])
+    signed = proofs.checkpoint(note, store.genesis["log_key"])
     placed = {line.place: line for line in second.outbox(life.made.root / "catalog.db") if line.place is not None}
     lines = [(line.r, reader.parsed(line.statement) if line.statement else None) for _, line in sorted(placed.items())]
     for _, said in lines:
         if said:
-            second.statement(said, signed.origin)
-    entries = [second.entry(r, said) if said else r for r, said in lines]
-    assert (len(entries), second.tree_root(entries)) == (signed.size, signed.root)
+            proofs.statement(said, signed.origin)
+    entries = [proofs.entry(r, said) if said else r for r, said in lines]
+    assert (len(entries), proofs.tree_root(entries)) == (signed.size, signed.root)
 
 
 def test_a_close_states_the_journal_head_before_it(life: Life) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unheld_verify import canonical, checkpoint, crypto, merkle, note, proof, receipt, statement, tiles
+from unheld_verify import canonical, checkpoint, crypto, merkle, note, paper, proof, receipt, statement, tiles, words
 from unheld_verify.errors import BadInputError, CannotVerifyError, VerificationError, WrongKeyError
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "log.json").read_text())
@@ -116,6 +116,82 @@ def test_no_receipt_can_be_cut_off(length: int) -> None:
     """A person's receipt with its end missing does not verify."""
     with pytest.raises((VerificationError, BadInputError)):
         receipt.verify(OF_PERSON[:length], KEY)
+
+
+PAPERS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "paper.json").read_text())
+PAPERS_KEY = note.parse_key(PAPERS["vkey"])
+PAPER = next(made["paper"] for made in PAPERS["papers"] if made["kind"] == "certificate").encode()
+values = st.recursive(
+    st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.integers(0, len(PAPER) - 1), st.integers(1, 255))
+def test_no_byte_of_a_paper_can_be_flipped(at: int, flip: int) -> None:
+    """A certificate with any one byte changed does not verify."""
+    flipped = bytearray(PAPER)
+    flipped[at] ^= flip
+
+    with pytest.raises((VerificationError, BadInputError, CannotVerifyError)):
+        paper.verify(bytes(flipped), PAPERS_KEY)
+
+
+@given(st.data())
+def test_edited_paper_is_refused_or_written_back_the_same(data: st.DataObject) -> None:
+    """Whatever is put in the place of a piece of a paper, it is refused, or means one thing only."""
+    at = data.draw(st.integers(0, len(PAPER)))
+    until = data.draw(st.integers(at, min(len(PAPER), at + 3)))
+    edited = PAPER[:at] + data.draw(st.binary(max_size=3)) + PAPER[until:]
+    try:
+        parsed = paper.decode(edited)
+    except (BadInputError, CannotVerifyError):
+        return
+    assert parsed.encode() == edited
+
+
+@given(st.sampled_from(sorted(canonical.decode(PAPER))), values)
+def test_no_value_in_a_field_of_a_paper_is_more_than_bad_input(name: str, value: Any) -> None:
+    """A field of any other type or value ends as bad, false or not verifiable, never as a mistake of ours."""
+    edited = canonical.encode(canonical.decode(PAPER) | {name: value})
+
+    if edited != PAPER:
+        with pytest.raises((VerificationError, BadInputError, CannotVerifyError)):
+            paper.verify(edited, PAPERS_KEY)
+
+
+@given(st.sampled_from(["v", "log", "kind", "day", "root", "leaves", "slots", "copies"]), values)
+def test_no_value_in_a_field_of_a_statement_is_more_than_false(name: str, value: Any) -> None:
+    """A statement with a field of any other type or value, in a person's receipt, is false or not verifiable."""
+    good = proof.parse(OF_PERSON)
+    extra = canonical.decode(good.extra)
+    edited = extra | {"statement": extra["statement"] | {name: value}}
+    data = proof.encode(proof.Proof(good.index, good.path, good.checkpoint, canonical.encode(edited)))
+
+    if edited != extra:
+        with pytest.raises((VerificationError, CannotVerifyError)):
+            receipt.verify(data, KEY)
+
+
+@given(st.sampled_from(statement.PAPERS), st.dictionaries(st.text("abc", max_size=3), values, max_size=4), hashes)
+def test_paper_reads_back(kind: str, body: dict[str, Any], salt: bytes) -> None:
+    """A paper is read back as it was signed, whatever its body says."""
+    made = paper.Paper(kind, "log.example/unheld", "0a" * 16, "2026-01-06", body, salt).signed(SEED)
+
+    assert paper.decode(made.encode()) == made
+
+
+@given(values)
+def test_any_policy_is_put_into_words_or_refused(policy: Any) -> None:
+    """What a founding says of its policy has words, whatever it nests."""
+    try:
+        made = statement.make(KEY.name, "genesis", "2026-01-06", store="0a" * 16, genesis="0b" * 32, policy=policy)
+    except BadInputError:
+        return
+    assert words.says(made).startswith("store 0a")
 
 
 @given(st.integers(0), st.integers(1, 255))

@@ -9,12 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from functools import reduce
-from itertools import combinations, pairwise
+from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,12 +26,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, Suite
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pyarrow import parquet
+from unheld_proofs import ascend, jcs
 from unheld_reader import CLASSES, FIELDS, FormatError, Gone, cut, must, num, parsed, pieces, sha, unseal
-
-
-def jcs(value: object) -> bytes:
-    """RFC 8785 for what this project writes: no floats, no null, ASCII keys (README.md)."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def mac(key: bytes, data: bytes) -> bytes:
@@ -43,18 +38,6 @@ def mac(key: bytes, data: bytes) -> bytes:
 def xor(parts: Iterable[bytes]) -> bytes:
     """XOR of byte strings of one length."""
     return reduce(lambda a, b: bytes(x ^ y for x, y in zip(a, b, strict=True)), parts)
-
-
-def ascend(items: Sequence[Any]) -> bool:
-    """Whether items are sorted and unique."""
-    return all(a < b for a, b in pairwise(items))
-
-
-def unarmoured(text: str) -> bytes:
-    """Base64, in the one spelling a writer would use."""
-    data = base64.b64decode(text, validate=True)
-    must(base64.b64encode(data).decode() == text, "base64 in another spelling")
-    return data
 
 
 def signed(public: bytes, signature: bytes, message: bytes) -> None:
@@ -298,39 +281,7 @@ def next_plan_key(plan_key: bytes) -> bytes:
     return sha(b"unheld/v1/plan-step", plan_key)
 
 
-# 4. The log (statement.md; RFC 6962; C2SP tlog-checkpoint and tlog-proof) is a tree over entries of 32 bytes that
-# say nothing by themselves. A statement opens one; a receipt carries it with its place in the tree.
-
-STATEMENTS = {
-    "genesis": "store genesis policy", "open": "sealing_day set", "batch": "sealing_day records_at_most rows",
-    "close": "sealing_day records_at_most generation root head", "erase-parties": "root leaves slots copies",
-    "erase-day": "event_day custodians slots", "erase-class": "event_day class custodians slots",
-    "erase-everything": "slots copies", "lapse": "columns custodians", "parked": "period records_at_most",
-}  # fmt: skip
-
-
-def tree_root(items: Sequence[bytes]) -> bytes:
-    """The Merkle tree hash of RFC 6962, section 2.1."""
-    if not items:
-        return sha()
-    if len(items) == 1:
-        return sha(b"\0", items[0])
-    half = 1 << ((len(items) - 1).bit_length() - 1)
-    return sha(b"\1", tree_root(items[:half]), tree_root(items[half:]))
-
-
-def included(item: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
-    """The root that an inclusion path leads to (RFC 9162, section 2.1.3.2)."""
-    must(0 <= index < size, "statement.md: the index is not in the tree")
-    at, last, found, rest = index, size - 1, sha(b"\0", item), list(path)
-    while last:
-        if at % 2 or at < last:  # a node without a sibling is its own parent
-            must(bool(rest), "statement.md: the inclusion path is too short")
-            other = rest.pop(0)
-            found = sha(b"\1", other, found) if at % 2 else sha(b"\1", found, other)
-        at, last = at // 2, last // 2
-    must(not rest, "statement.md: the inclusion path is too long")
-    return found
+# 4. What the log says, as a store holds it; the log itself and its receipts are read by the edition of the proofs.
 
 
 class Said(NamedTuple):
@@ -345,67 +296,6 @@ def outbox(database: Path) -> list[Said]:
     """What a store said or will say in the log (journal.md)."""
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         return [Said(*line) for line in connection.execute("SELECT r, statement, entry_index FROM outbox ORDER BY id")]
-
-
-class Checkpoint(NamedTuple):
-    """What a log's key signed: its origin, size and root."""
-
-    origin: str
-    size: int
-    root: bytes
-
-
-def checkpoint(text: str, vkey: str) -> Checkpoint:
-    """A signed note of a log (C2SP signed-note, tlog-checkpoint)."""
-    name, key_hash, key = vkey.split("+", 2)
-    public = unarmoured(key)
-    must(public[:1] == b"\1" and sha(name.encode(), b"\n", public)[:4].hex() == key_hash, "signed-note: key")
-    body, _, lines = text.rpartition("\n\n")
-    given = [unarmoured(line.split(" ")[2]) for line in lines.splitlines() if line.startswith(f"— {name} ")]
-    mine = [item[4:] for item in given if item[:4].hex() == key_hash]
-    must(len(mine) == 1, "signed-note: no signature of this key")
-    signed(public[1:], mine[0], body.encode() + b"\n")
-    origin, size, root = body.split("\n")[:3]
-    must(origin == name and str(int(size)) == size, "tlog-checkpoint: origin or size")
-    return Checkpoint(origin, int(size), unarmoured(root))
-
-
-def statement(text: Mapping[str, Any], origin: str) -> None:
-    """Refuse a statement that this version would not write (statement.md)."""
-    must(text["v"] == 1 and text["kind"] in STATEMENTS, "statement.md: a version or kind not known")
-    names = {"v", "log", "kind", "day", *STATEMENTS[text["kind"]].split()}
-    must(text.keys() == names and text["log"] == origin, "statement.md: other fields, or of another log")
-
-
-def entry(r: bytes, said: Mapping[str, Any]) -> bytes:
-    """The log's entry of a statement (statement.md)."""
-    must(len(r) == 32, "statement.md: r has 32 bytes")
-    return mac(r, jcs(said))
-
-
-def receipt(text: str, vkey: str) -> dict[str, Any]:
-    """The statement of a receipt, once everything holds (receipt.md, in its order)."""
-    head, _, note = text.partition("\n\n")
-    magic, extra, index, *path = head.split("\n")
-    must(magic == "c2sp.org/tlog-proof@v1" and extra[:6] == "extra " and index[:6] == "index ", "receipt.md: form")
-    signed_by_log = checkpoint(note, vkey)
-    opening = parsed(unarmoured(extra[6:]))
-    said: dict[str, Any] = opening["statement"]
-    statement(said, signed_by_log.origin)
-    made = entry(bytes.fromhex(opening["r"]), said)
-    root = included(made, int(index[6:]), signed_by_log.size, [unarmoured(line) for line in path])
-    must(root == signed_by_log.root, "receipt.md: the entry is not in the tree")
-    if "party" in opening:
-        must(said["kind"] == "erase-parties", "receipt.md: only a forgetting of parties has a person's part")
-        must(party_root(opening["party"], said["leaves"]).hex() == said["root"], "receipt.md: the party is not in it")
-    return said
-
-
-def party_root(party: Mapping[str, Any], size: int) -> bytes:
-    """The root that a person's part leads to (receipt.md)."""
-    said = {"v": 1, "kind": "forgotten", "identity": party["identity"], "store": party["store"]}
-    own = mac(bytes.fromhex(party["r"]), jcs(said))
-    return included(own, party["index"], size, [bytes.fromhex(item) for item in party["path"]])
 
 
 def open_box(box: bytes, claim_code: str) -> dict[str, Any]:
