@@ -107,6 +107,8 @@ def check(demand_id: Id) -> Answer:
     if done.findings:
         codes = " ".join(f"--code {code}" for code in _codes(done))
         said.append(f"people decide: unheld demand refuse {done.name[:8]} {codes or '--code CODE'} --by NAME")
+        if any(item.effect == "narrow" for item in done.findings):
+            said.append(f"  or less of it: unheld demand narrow {done.name[:8]} --by NAME, then check it again")
     else:
         said += _waiting()
     return Answer(said, _short(done) | {"findings": _findings(done), "by_date": _dated(done.filed)})
@@ -379,24 +381,28 @@ def _held(held: Held | None) -> list[str]:
 def _pack(pack: Pack) -> list[str]:
     said = [f"pack {pack.id}: {pack.title}", f"  {pack.note}", f"  SHA-256 {pack.sha256}"]
     for law in pack.laws:
-        periods = ", ".join(f"{_text(item.first)} to {_text(item.last) or 'this day'}" for item in law.periods)
+        periods = ", ".join(_period(item.first, item.last) for item in law.periods)
         said += [f"  law {law.id}: {law.title}; in force {periods}", f"    {law.text}", f"    source: {law.source}"]
     for trigger in pack.triggers:
         said += [f"  trigger {trigger.id}, {_text(trigger.day)}: {trigger.text}", f"    source: {trigger.source}"]
     for rule in pack.rules:
-        valid = f"{_text(rule.valid_from)} to {_text(rule.valid_to) or 'this day'}"
+        valid = _period(rule.valid_from, rule.valid_to)
         said += [
             f"  rule {rule.id}: {rule.text}",
-            f"    {rule.effect}, {rule.code}, when {_condition(rule)}; for orders of {valid}; source: {rule.source}",
+            f"    {rule.effect}, {rule.code}, when {_condition(rule)}; orders {valid}; source: {rule.source}",
         ]
     return said
+
+
+def _period(first: int, last: int) -> str:
+    return f"since {_text(first)}" if last == _UNKNOWN else f"{_text(first)} to {_text(last)}"
 
 
 def _condition(rule: Rule) -> str:
     name = rule.condition.replace("_", " ")
     if rule.value is True:
         return name
-    return f"{name}: {', '.join(rule.value) if isinstance(rule.value, list) else rule.value}"
+    return f"{name}: {', '.join(rule.value).replace('_', ' ') if isinstance(rule.value, list) else rule.value}"
 
 
 def _pack_document(pack: Pack) -> dict[str, Any]:
@@ -430,8 +436,10 @@ def _told(item: Told) -> list[str]:
     if item.closed_until != _UNKNOWN:
         day = columns.day_text(item.closed_until)
         return [f"a demand named this line that is secret until {day}: ask again from that day on"]
+    from unheld.demands.model import WORDS  # noqa: PLC0415
+
     found = item.demand
-    outcome = f"{found.state}{': ' + ', '.join(found.codes) if found.codes else ''}"
+    outcome = f"{WORDS[found.state]}{': ' + ', '.join(found.codes) if found.codes else ''}"
     received, asks = columns.day_text(found.filed.received), ", ".join(found.filed.asks)
     said = [f"demand {found.name} named this line: {found.filed.authority}, received {received}, asked for {asks}"]
     said.append(f"  outcome: {outcome}")

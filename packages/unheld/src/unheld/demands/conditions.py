@@ -157,7 +157,8 @@ def _after_trigger(case: Case, _: object) -> str:
         period = law.period(case.demand.filed.on)
         before = [trigger for trigger in case.triggers if period is not None and trigger.day <= period.first]
         if period is not None and before:
-            found.append(f"{law.title}, in force since {columns.day_text(period.first)}, after: {before[-1].text}")
+            after = " and ".join(trigger.text for trigger in before)
+            found.append(f"{law.title} is in force since {columns.day_text(period.first)}, after {after}.")
     return " ".join(found)
 
 

@@ -278,7 +278,8 @@ def allowed(state: str, act: str) -> tuple[str, ...]:
     if (to := TABLE.get((state, act))) is None:
         can = [other for other in ACTS if (state, other) in TABLE]
         where = f"the demand is {state}" if state else "there is no demand yet"
-        raise StateError(f"{where}: it cannot be {act}; it can be {' or '.join(can) if can else 'nothing any more'}")
+        then = f"it can be {' or '.join(can)}" if can else "nothing can be done on it any more"
+        raise StateError(f"{where}: it cannot be {act}; {then}")
     return to
 
 
