@@ -59,13 +59,13 @@ def report(
     log_key: LogKey = "",
 ) -> Answer:
     """Write the transparency report, refusals first: report.html, report.csv and report.json."""
-    from unheld.demands import figures, reporting  # noqa: PLC0415
+    from unheld.demands import figures, reporting, rules  # noqa: PLC0415
     from unheld.papers.html import html  # noqa: PLC0415
 
     if bool(place) != bool(log_key):
         raise UsageError("an outsider's report needs both --log and --log-key; headquarters' own needs neither")
     days = tuple(columns.day_number(day) if day else _UNKNOWN for day in (first, last))
-    home = ""
+    home, titles = "", dict[str, str]()
     if place:
         if log_key.startswith("@"):
             log_key = numbers.read_text(Path(log_key[1:]), CannotVerifyError).strip()
@@ -74,9 +74,10 @@ def report(
     else:
         policy = deployment().policy()
         origin, home, counted = policy.origin, policy.home, _own(*days)
+        titles = {law.id: law.title for pack in rules.load(deployment()).packs for law in pack.laws}
     files = [out / f"report.{kind}" for kind in ("html", "csv", "json")]
     texts = (
-        html(reporting.document(counted, origin, home)),
+        html(reporting.document(counted, origin, home, titles)),
         reporting.to_csv(counted),
         reporting.to_json(counted, origin),
     )

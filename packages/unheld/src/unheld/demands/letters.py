@@ -174,9 +174,10 @@ def _why(held: Held, policy: Policy) -> Iterator[str]:
         yield f"{held.parked} batches of unknown days are parked; nobody at the branch can read them."
     if held.nothing:
         yield "Nothing of what the demand asks for is left in this store."
-    yield f"The keys that the branch itself has are kept like this: {held.slot.rstrip('.')}."
+    if "no-store" not in counts:
+        yield f"The memory that keeps the store's own key is of this class: {held.slot.rstrip('.')}."
     yield (
-        f"Records are released: {held.release}. That was pinned when the store was founded, in a document with the "
+        f"Release of records: {held.release}. That was pinned when the store was founded, in a document with the "
         f"digest {held.genesis}, which the public log {policy.origin} states; no setting, role or command changes it."
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from unheld.demands import codes
@@ -30,12 +30,13 @@ _STATEMENT_WORDS = {
     "demand-received": "a demand was received",
     "claim-answered": "a claim was answered",
 }
+_NO_TITLES: Mapping[str, str] = {}
 _OVERLAP = "One demand may stand in several rows; the last row counts each once."
 _SHEET_FORMULA = ("=", "+", "-", "@")
 
 
-def document(figures: Figures, origin: str, home: str = "") -> Document:
-    """The report as a paper. `origin` names the log, `home` the country of the store where it is known."""
+def document(figures: Figures, origin: str, home: str = "", titles: Mapping[str, str] = _NO_TITLES) -> Document:
+    """The report as a paper. `origin` names the log, `home` the store's country, `titles` laws by their ids."""
     first, last = _days(figures)
     words = "headquarters' register and the public log" if figures.source != LOG else "the public log alone"
     return Document(
@@ -45,7 +46,7 @@ def document(figures: Figures, origin: str, home: str = "") -> Document:
         columns.date_of(figures.today),
         (
             *_summary(figures),
-            *_counts(figures),
+            *_counts(figures, titles),
             *_beside_the_log(figures),
             *_questions(figures, home),
             *_reading(figures),
@@ -126,21 +127,24 @@ def _summary(figures: Figures) -> Iterator[Block]:
     )
 
 
-def _counts(figures: Figures) -> Iterator[Block]:
+def _counts(figures: Figures, titles: Mapping[str, str]) -> Iterator[Block]:
     yield Heading("Refusals first")
     for name in ("outcome", "code"):
-        yield from _shown(_table(figures, name))
+        yield from _shown(_table(figures, name), {})
     yield Heading("By authority, by what was asked for, by law")
     for table in figures.tables:
         if table.name not in {"outcome", "code"}:
-            yield from _shown(table)
+            yield from _shown(table, titles if table.name == "basis" else {})
 
 
-def _shown(table: Counted) -> Iterator[Block]:
+def _shown(table: Counted, titles: Mapping[str, str]) -> Iterator[Block]:
     if not table.rows:
         yield Paragraph(f"{table.words}: none.")
         return
-    rows = [(_row_words(table.name, row), *(f"{count:,}" for count in counts)) for row, counts in table.rows]
+    rows = [
+        (titles.get(row) or _row_words(table.name, row), *(f"{count:,}" for count in counts))
+        for row, counts in table.rows
+    ]
     rows.append(("All", *(f"{count:,}" for count in table.total)))
     caption = f"{table.words}. {_OVERLAP}" if table.overlaps else f"{table.words}."
     names = ("", *(measure.capitalize() for measure in table.measures))

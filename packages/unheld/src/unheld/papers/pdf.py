@@ -231,16 +231,14 @@ class _Page:
 
 
 def _widths(rows: Sequence[Row], measure: Callable[[str], float], whole: float) -> list[float]:
-    """Widths of columns in mm: as wide as their text where that fits, else shared, each with room for its words."""
+    """Widths of columns in mm: as wide as their text, or, where that is too wide for the page, an equal share of it."""
     columns = list(zip(*rows, strict=True))
-    room, most = _GAP + 0.5, whole / len(columns)
-    wish = [max(measure(cell) for cell in column) + room for column in columns]
-    if sum(wish) <= whole:
-        return wish
-    words = [max((measure(word) for cell in column for word in cell.split()), default=0) + room for column in columns]
-    least = [min(word, most, wished) for word, wished in zip(words, wish, strict=True)]
-    share = (whole - sum(least)) / (sum(wish) - sum(least))
-    return [low + share * (high - low) for low, high in zip(least, wish, strict=True)]
+    wish = [max(measure(cell) for cell in column) + _GAP + 0.5 for column in columns]
+    widths, left = [0.0] * len(wish), whole
+    for place, number in enumerate(sorted(range(len(wish)), key=wish.__getitem__)):
+        widths[number] = min(wish[number], left / (len(wish) - place))
+        left -= widths[number]
+    return widths
 
 
 def _breaking(text: str) -> str:
