@@ -181,6 +181,7 @@ class _Journey:
         proof = self._folder / "receipt.tlog-proof"
         self._call("receipt", "open", plan.with_suffix(".box"), "--code", f"@{code}", "--out", proof)
         self._call("receipt", "check", proof)
+        self._call("receipt", "page", "--out", self._folder / "check.html")
 
     def _lapse(self) -> None:
         self._box.when += timedelta(days=9)

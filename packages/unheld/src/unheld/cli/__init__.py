@@ -14,6 +14,7 @@ def main() -> None:
             demo_command,
             erase_commands,
             exit_commands,
+            page_command,
             proof_commands,
             record_commands,
             store_commands,

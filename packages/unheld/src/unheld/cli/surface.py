@@ -243,6 +243,7 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
     "log prove": {"receipt": "the file the caller named", "index": "place in the public log", **_STATEMENT},
     "receipt check": {"says": "the statement in a sentence", **_STATEMENT, **_STEPS},
     "receipt open": {"receipt": "the file the caller named"},
+    "receipt page": {"page": "the file the caller named", "log": "the log's public name", "bytes": "a size"},
     "demand letter": {"demand": "random id", "files[]": "in the folder the caller named"},
     "demand report": {
         "files[]": "in the folder the caller named",
