@@ -208,7 +208,7 @@ def paper(data: bytes, vkey: str) -> Json:
     must(isinstance(made, dict) and made.keys() == names and made["v"] == 1, "paper.md: fields or version")
     must(type(made["v"]) is int and made["kind"] in PAPERS and isinstance(made["log"], str), "paper.md: kind or log")
     must(isinstance(made["body"], dict) and isinstance(made["proofs"], list), "paper.md: body or proofs")
-    must(len(made["proofs"]) <= 64 and str(date.fromisoformat(str(made["day"]))) == made["day"], "paper.md: day")
+    must(len(made["proofs"]) <= 4096 and str(date.fromisoformat(str(made["day"]))) == made["day"], "paper.md: day")
     key, _, _ = raw(made["key"], 32), raw(made["store"], 16), raw(made["salt"], 32)
     unsigned = {name: value for name, value in made.items() if name not in {"signature", "proofs"}}
     digest = sha(b"unheld/v1/paper\n", jcs(unsigned))

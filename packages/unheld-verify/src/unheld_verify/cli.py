@@ -22,7 +22,7 @@ from unheld_verify import bag, note, paper, promises, receipt, tiles, words
 from unheld_verify.errors import BadInputError, CannotVerifyError, UnheldError, UsageError
 from unheld_verify.note import Key
 from unheld_verify.promises import Broken
-from unheld_verify.words import Step
+from unheld_verify.words import Step, one_line
 
 _GRAVITY = (20, 21, 1, 0)
 _OUTCOMES = {0: "VERIFIED", 1: "CANNOT BE READ", 20: "FAILED", 21: "CANNOT BE VERIFIED"}
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         parser.error(str(error))
     except CannotVerifyError as error:
-        print(f"unheld-verify: {_plain(str(error))}", file=sys.stderr)
+        print(f"unheld-verify: {one_line(str(error))}", file=sys.stderr)
         return error.exit_code
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -176,24 +176,19 @@ def _as_json(result: _Result) -> dict[str, Any]:
 
 
 def _print(result: _Result) -> None:
-    print(_plain(result.place))
+    print(one_line(result.place))
     for done in result.steps:
-        print(f"  ok {done.number} {done.name}: {_plain(done.words)}")
+        print(f"  ok {done.number} {done.name}: {one_line(done.words)}")
     for path, said in result.inside.items():
-        print(f"  {_plain(path)}: {_plain(said)}")
+        print(f"  {one_line(path)}: {one_line(said)}")
     said_before = bool(result.steps) and result.steps[-1].words == result.said
-    print(f"  {result.outcome}" + ("" if said_before else f": {_plain(result.said)}"))
+    print(f"  {result.outcome}" + ("" if said_before else f": {one_line(result.said)}"))
     for found in result.broken:
-        print(f"  FINDING: {_plain(found.words)}")
+        print(f"  FINDING: {one_line(found.words)}")
     if result.code and not result.broken:
         print("  Nothing in it is shown to be true.")
     for line in result.not_proven:
         print(f"  NOT proven: {line}")
-
-
-def _plain(text: str) -> str:
-    """`text` on one line: what a file holds must not write lines or colours of its own into the result."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from unheld_verify.words import Step, Teller, silent, step
 
 VERSION = 1
 MAX_PAPER_BYTES = 4_000_000
-MAX_PROOFS = 64
+MAX_PROOFS = 4_096
 CERTIFICATE_TITLE = "Keys of this store destroyed"
 _SIGNED = b"unheld/v1/paper\n"
 _RESTS = {"certificate": ("erase-everything",)}

@@ -105,3 +105,8 @@ def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{name} {_shown(item)}" for name, item in sorted(value.items()))
     return str(value)
+
+
+def one_line(text: str) -> str:
+    """`text` on one line: what a file holds must not write lines or colours of its own into a result."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

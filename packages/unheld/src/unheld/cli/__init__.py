@@ -9,6 +9,7 @@ def main() -> None:
     """Run `unheld`."""
     try:
         from unheld.cli import (  # noqa: F401, PLC0415
+            casefolder_command,
             demand_paper_commands,
             demand_register_commands,
             demo_command,

@@ -27,7 +27,8 @@ LogKey = Annotated[str, typer.Option("--log-key", help="The log's vkey, or @FILE
 Place = Annotated[str, typer.Option("--log", help="Folder or URL of the log; default: this store's own.")]
 
 
-def _key(given: str) -> Key:
+def key_of(given: str) -> Key:
+    """The log's key as it was given, or the store's own. Raises CannotVerifyError where there is neither."""
     if given.startswith("@"):
         given = numbers.read_text(Path(given[1:]), CannotVerifyError).strip()
     if given:
@@ -48,7 +49,7 @@ def _store_words() -> list[str]:
 @command(log, "head", Surface.FIGURES)
 def head(place: Place = "", log_key: LogKey = "") -> Answer:
     """The newest signed checkpoint."""
-    key = _key(log_key)
+    key = key_of(log_key)
     found = checkpoint.verify(_log(place).checkpoint(), key)
     document = {"origin": found.origin, "size": found.size, "root": found.root.hex()}
     return Answer([f"{found.origin}: {counted(found.size, 'entry', 'entries')}, root {found.root.hex()}"], document)
@@ -73,7 +74,7 @@ def verify(
 ) -> Answer:
     """Check a whole log. Exit 20: something is false; 21: something is missing."""
     steps: list[Step] = []
-    found = tiles.verify_log(_log(place), _key(log_key), steps.append)
+    found = tiles.verify_log(_log(place), key_of(log_key), steps.append)
     said = [f"{item.number} {item.name}: {item.words}" for item in steps]
     document = {"size": found.size, "root": found.root.hex(), "steps": [item.__dict__ for item in steps]}
     return Answer([*said, "VERIFIED", *NOT_PROVEN], document | {"not_proven": list(NOT_PROVEN)})
@@ -90,7 +91,7 @@ def prove(
     """Make the receipt of a published statement."""
     if (index < 0) == (not kind):
         raise UsageError("name the entry with exactly one of --index and --kind")
-    found, key = _log(place), _key(log_key)
+    found, key = _log(place), key_of(log_key)
     at = index if index >= 0 else _newest(found, key, kind)
     made = receipt.complete(found.opening(at), None, found, key)
     durable.write_file(out, made, 0o644)
@@ -115,7 +116,7 @@ def check(file: Annotated[Path, typer.Argument(help="A receipt (.tlog-proof).")]
     if not file.is_file():
         raise BadInputError(f"{file}: there is no such receipt")
     steps: list[Step] = []
-    found = receipt.verify(file.read_bytes(), _key(log_key), steps.append)
+    found = receipt.verify(file.read_bytes(), key_of(log_key), steps.append)
     said = [f"{item.number} {item.name}: {item.words}" for item in steps]
     said += ["VERIFIED", found.says, "What this does not prove:", *(f"  {line}" for line in found.not_proven)]
     document: dict[str, Any] = {"statement": found.statement, "says": found.says, "not_proven": list(found.not_proven)}
@@ -133,14 +134,15 @@ def open_box(
     """Open a person's box with its claim code and complete the receipt from the public log."""
     if not box.is_file():
         raise BadInputError(f"{box}: there is no such box")
-    party = receipt.open_box(receipt.parse_claim_code(_claim(code)), box.read_bytes())
-    found, key = _log(place), _key(log_key)
+    party = receipt.open_box(receipt.parse_claim_code(claim_code(code)), box.read_bytes())
+    found, key = _log(place), key_of(log_key)
     made = receipt.complete(receipt.opening_of(party, found, key), party, found, key)
     durable.write_file(out, made)
     return Answer([f"receipt written to {out}; check it with unheld receipt check {out}"], {"receipt": str(out)})
 
 
-def _claim(given: str) -> str:
+def claim_code(given: str) -> str:
+    """A claim code out of @FILE, or asked for. Raises UsageError when it was typed as an argument."""
     if not given:
         return settings.ask("claim code", hidden=True)
     if not given.startswith("@"):

@@ -4,7 +4,7 @@ const MAX_PAPER_BYTES = 4000000;
 const SIGNED = "unheld/v1/paper\n";
 const PAPER_FIELDS = ["v", "kind", "log", "store", "day", "salt", "body", "key", "signature", "proofs"];
 
-const MAX_PROOFS = 64;
+const MAX_PROOFS = 4096;
 
 // Whether a file is to be checked as a paper: it is JSON, which no receipt is.
 const looksLikePaper = (bytes) => /^[\xef\xbb\xbf \t\r\n]*\{/.test(String.fromCharCode(...bytes.slice(0, 100)));
