@@ -26,9 +26,11 @@ from unittest.mock import patch
 
 from unheld.assembly import CLOCK_VARIABLE
 from unheld.cli import (  # noqa: F401
+    demand_paper_commands,
     demand_register_commands,
     erase_commands,
     exit_commands,
+    page_command,
     proof_commands,
     record_commands,
     store_commands,

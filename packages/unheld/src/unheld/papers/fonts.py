@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from fpdf import FPDF
+from fpdf.fonts import TTFFont
 from fpdf.unicode_script import get_unicode_script
 
 from unheld_verify.errors import BadInputError
@@ -51,7 +52,7 @@ def choose(pdf: FPDF, texts: Iterable[str]) -> str:
     A PDF's own font where it has every character, so that most papers need no font of the machine. Raises
     BadInputError naming the first character that no font here has.
     """
-    signs = sorted(set("".join(texts)))
+    signs = sorted(set("".join(texts)), key=lambda sign: (sign.isascii(), sign))
     if all(ord(sign) < 256 for sign in signs):
         return CORE
     families = [face.family for face in FACES if _add(pdf, face)]
@@ -66,12 +67,19 @@ def choose(pdf: FPDF, texts: Iterable[str]) -> str:
     return families[0]
 
 
+def close(pdf: FPDF) -> None:
+    """Close the files of the fonts that `pdf` reads from."""
+    for font in pdf.fonts.values():
+        if isinstance(font, TTFFont):
+            font.close()
+
+
 def _add(pdf: FPDF, face: Face) -> bool:
-    files = [_find(name) for name in (face.regular, face.bold)]
-    for style, path in zip(("", "B"), files, strict=True):
-        if path is not None and files[0] is not None:
-            pdf.add_font(face.family, style, path)
-    return files[0] is not None
+    regular = _find(face.regular)
+    if regular is not None:
+        pdf.add_font(face.family, "", regular)
+        pdf.add_font(face.family, "B", _find(face.bold) or regular)
+    return regular is not None
 
 
 @cache

@@ -47,10 +47,14 @@ Row = Sequence[str]
 
 def pdf(document: Document) -> bytes:
     """The paper's PDF file. Raises BadInputError naming a character that no font on this machine has."""
-    page = _Page(document)
-    for block in document.blocks:
-        page.write(block)
-    return page.finished()
+    sheet = _Sheet(_breaking(document.footer))
+    try:
+        page = _Page(sheet, document)
+        for block in document.blocks:
+            page.write(block)
+        return bytes(sheet.output())
+    finally:
+        fonts.close(sheet)
 
 
 class _Sheet(FPDF):
@@ -85,9 +89,8 @@ class _Sheet(FPDF):
 class _Page:
     """Writes blocks one below the other."""
 
-    def __init__(self, document: Document) -> None:
-        self._out = _Sheet(_breaking(document.footer))
-        out = self._out
+    def __init__(self, sheet: _Sheet, document: Document) -> None:
+        self._out = out = sheet
         out.family = fonts.choose(out, map(_breaking, _texts(document)))
         out.alias_nb_pages(_PAGES)
         out.set_margin(_MARGIN)
@@ -106,10 +109,6 @@ class _Page:
         out.line(_MARGIN, out.y + 1, out.w - _MARGIN, out.y + 1)
         out.set_line_width(0.2)
         out.ln(6)
-
-    def finished(self) -> bytes:
-        """The file's bytes."""
-        return bytes(self._out.output())
 
     @singledispatchmethod
     def write(self, block: Block) -> None:
