@@ -153,7 +153,7 @@ def test_a_half_in_the_wrong_place_is_refused(slot: FileSlot) -> None:
         FileSlot.open(slot.path)
 
 
-@pytest.mark.parametrize("uri", ["", "file", "file:", "pkcs11:token=x", "/plain/path"])
+@pytest.mark.parametrize("uri", ["", "file", "file:", "vault:token=x", "/plain/path"])
 def test_an_unknown_backend_is_refused_with_the_known_ones(uri: str) -> None:
     """The error says how a slot is named."""
     with pytest.raises(BadInputError, match="scheme of file"):

@@ -26,7 +26,8 @@ _observers: list[Observer] = []
 def observed(callback: Observer) -> Iterator[None]:
     """Call `callback("before ACTION", path)` and `callback("after ACTION", path)` around each durable step.
 
-    Actions: `write`, `rename`, `sync-folder`, `unlink`, `mkdir`, `overwrite`. What the callback raises ends the
+    Actions: `write`, `rename`, `sync-folder`, `unlink`, `mkdir`, `overwrite`; in a token `token-generate`,
+    `token-store`, `token-destroy`, `token-remove`. What the callback raises ends the
     change there, as a crash would; raise a BaseException that is no Exception to get no tidying up either.
     """
     _observers.append(callback)
@@ -50,7 +51,7 @@ def write_stream(path: Path, pieces: Iterable[bytes], mode: int = 0o600) -> None
     """Replace `path` by the joined `pieces`, holding one at a time. What `pieces` raises leaves `path` as it was."""
     staged = path.with_name(f".{path.name}.part")
     try:
-        with _step("write", path), _explained(path, StateError, "nothing was changed"):
+        with step("write", path), _explained(path, StateError, "nothing was changed"):
             _write_synced(staged, pieces, mode)
     except Exception:
         staged.unlink(missing_ok=True)
@@ -63,7 +64,7 @@ def publish(staged: Path, path: Path) -> None:
     """Make a file that another library wrote durable under its final name. Both lie in the same folder."""
     if staged.parent != path.parent:
         raise InternalError(f"{staged} and {path} lie in different folders: a rename would not be atomic")
-    with _step("write", path), _explained(path, StateError, "nothing was changed"), staged.open("rb") as file:
+    with step("write", path), _explained(path, StateError, "nothing was changed"), staged.open("rb") as file:
         _sync(file.fileno())
     _rename(staged, path)
 
@@ -71,7 +72,7 @@ def publish(staged: Path, path: Path) -> None:
 # unlink(path) · open(folder) fsync close
 def remove_file(path: Path) -> None:
     """Remove the name `path` if it is there. Its bytes stay on the disk: this forgets nothing, only a slot does."""
-    with _step("unlink", path), _explained(path, StateError, "nothing was changed"):
+    with step("unlink", path), _explained(path, StateError, "nothing was changed"):
         path.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
@@ -81,7 +82,7 @@ def make_folder(path: Path, mode: int = 0o700) -> None:
     """Create the folder `path` in an existing one, durably; an existing folder is left as it is."""
     if path.is_dir():
         return
-    with _step("mkdir", path), _explained(path, StateError, "nothing was changed"):
+    with step("mkdir", path), _explained(path, StateError, "nothing was changed"):
         path.mkdir(mode)
     _sync_folder(path.parent)
 
@@ -102,7 +103,7 @@ def overwrite(path: Path, offset: int, data: bytes) -> None:
     the range may hold old, new or torn bytes.
     """
     with (
-        _step("overwrite", path),
+        step("overwrite", path),
         _explained(path, StateUnknownError, f"bytes from {offset} may be old, new or torn: open it again"),
     ):
         file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -133,13 +134,13 @@ def _write_synced(path: Path, pieces: Iterable[bytes], mode: int) -> None:
 
 
 def _rename(staged: Path, path: Path) -> None:
-    with _step("rename", path), _explained(path, StateError, "nothing was changed"):
+    with step("rename", path), _explained(path, StateError, "nothing was changed"):
         staged.rename(path)
     _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:
-    with _step("sync-folder", folder), _explained(folder, StateUnknownError, "its last change may not survive a crash"):
+    with step("sync-folder", folder), _explained(folder, StateUnknownError, "its last change may not survive a crash"):
         file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             _sync(file)
@@ -162,7 +163,8 @@ def _drop_cache(file: int, offset: int, length: int) -> None:
 
 
 @contextmanager
-def _step(action: str, path: Path) -> Iterator[None]:
+def step(action: str, path: Path) -> Iterator[None]:
+    """One durable step at a place, shown to observers."""
     for observer in list(_observers):
         observer(f"before {action}", path)
     yield

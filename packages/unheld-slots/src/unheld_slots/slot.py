@@ -4,60 +4,39 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from unheld_slots import durable
+from unheld_slots.contract import (
+    BINDING_BYTES,
+    ID_BYTES,
+    SECRET_BYTES,
+    Live,
+    Slot,
+    check_fits,
+    check_follows,
+)
+from unheld_slots.pkcs11.slot import TokenSlot
 from unheld_verify import crypto
-from unheld_verify.errors import BadInputError, InternalError, NoStoreError, StateError
+from unheld_verify.errors import BadInputError, NoStoreError, StateError
 
-ID_BYTES = 16
-SECRET_BYTES = 32
-BINDING_BYTES = 64
+__all__ = [
+    "BINDING_BYTES",
+    "ID_BYTES",
+    "SECRET_BYTES",
+    "FileSlot",
+    "Live",
+    "Slot",
+    "check_new",
+    "create_slot",
+    "open_slot",
+]
 
 _MAGIC = b"UNHSLOT1"
 _HALF = 4096
 _EMPTY = bytes(_HALF)
 _SIGNED = 128
-_TOP_GENERATION = 2**64
-
-
-@dataclass(frozen=True)
-class Live:
-    """A generation that a slot holds: the only object through which its secret is reached."""
-
-    generation: int
-    secret: bytes = field(repr=False)
-    binding: bytes
-
-
-class Slot(Protocol):
-    """Holds the secret of one generation, and of two while the owner replaces one by the other.
-
-    What every backend promises, and one contract suite checks:
-
-    - `slot_id` is 16 bytes, the same as long as any generation lives.
-    - `live()` reads the place itself, never a memory of it, and gives 0 to 2 generations, the older first; two differ
-      by one. After a crash during any call it gives what was live before that call or what is live after it.
-    - `prepare` adds a generation. It is refused (StateError, nothing changed) while two are live, or when the new one
-      does not follow the one that is. When it returns the secret survives a power cut.
-    - `destroy` ends a generation, and only while another lives, so that no slip forgets everything. When it returns the
-      secret cannot be read at this place again; how much further that holds is what `words()` says, in plain words.
-    - `wipe` ends all of them: the owner ends.
-    - A call that raises StateUnknownError may or may not have happened: call `live()`, never repeat it blind.
-
-    Locking is the owner's: one process works on a slot.
-    """
-
-    @property
-    def slot_id(self) -> bytes: ...  # noqa: D102 - the contract stands above
-
-    def live(self) -> list[Live]: ...  # noqa: D102
-    def prepare(self, generation: int, secret: bytes, binding: bytes = b"") -> None: ...  # noqa: D102
-    def destroy(self, generation: int) -> None: ...  # noqa: D102
-    def wipe(self) -> None: ...  # noqa: D102
-    def words(self) -> str: ...  # noqa: D102
 
 
 class FileSlot:
@@ -71,10 +50,17 @@ class FileSlot:
         self.slot_id = slot_id
 
     @classmethod
-    def create(cls, path: Path) -> FileSlot:
-        """Lay out an empty slot. Raises StateError when something is already there: a slot is never replaced."""
+    def check(cls, path: Path) -> None:
+        """See that a new slot can be made there. Raises StateError, and NoStoreError where its folder is missing."""
         if path.exists() or path.is_symlink():
             raise StateError(f"{path}: there is a file already; give a new place, a slot is never replaced")
+        if not path.parent.is_dir():
+            raise NoStoreError(f"{path}: its folder is not there; make it, or mount the disk")
+
+    @classmethod
+    def create(cls, path: Path) -> FileSlot:
+        """Lay out an empty slot. Raises StateError when something is already there: a slot is never replaced."""
+        cls.check(path)
         durable.write_file(path, _EMPTY * 2)
         return cls(path, crypto.random_bytes(ID_BYTES))
 
@@ -119,11 +105,8 @@ class FileSlot:
 
     def prepare(self, generation: int, secret: bytes, binding: bytes = b"") -> None:
         """Write a new generation into the spare half. Raises StateError when it is not the next one."""
-        if len(secret) != SECRET_BYTES or len(binding) > BINDING_BYTES or not 0 < generation < _TOP_GENERATION:
-            raise InternalError("a slot holds a generation above 0, 32 bytes of secret, up to 64 of binding")
-        held = [live.generation for live in self.live()]
-        if len(held) == 2 or (held and generation != held[0] + 1):
-            raise StateError(f"{self.path}: generation {generation} cannot follow {held}: open the owner again first")
+        check_fits(generation, secret, binding)
+        check_follows(self.path, generation, [live.generation for live in self.live()])
         self._write(generation % 2, _encode(self.slot_id, generation, secret, binding))
 
     def destroy(self, generation: int) -> None:
@@ -146,29 +129,49 @@ class FileSlot:
         durable.overwrite(self.path, number * _HALF, half)
 
 
-# A backend is a URI scheme and two ways in: make a new slot, open one that is there.
-_BACKENDS: dict[str, tuple[Callable[[Path], Slot], Callable[[Path], Slot]]] = {
-    "file": (FileSlot.create, FileSlot.open),
+@dataclass(frozen=True)
+class _Backend:
+    """What a URI's scheme stands for: see that a slot can be made, make it, open it. Each takes a URI."""
+
+    check: Callable[[str], None]
+    create: Callable[[str], Slot]
+    open: Callable[[str], Slot]
+
+
+_BACKENDS = {
+    "file": _Backend(
+        lambda uri: FileSlot.check(_path(uri)),
+        lambda uri: FileSlot.create(_path(uri)),
+        lambda uri: FileSlot.open(_path(uri)),
+    ),
+    "pkcs11": _Backend(TokenSlot.check, TokenSlot.create, TokenSlot.open),
 }
+
+
+def check_new(uri: str) -> None:
+    """See that `create_slot` will do, and change nothing. Raises what it would raise."""
+    _backend(uri).check(uri)
 
 
 def create_slot(uri: str) -> Slot:
     """Make the slot named by `uri`, for example `file:/media/key/root.slot`. Raises BadInputError, StateError."""
-    (create, _), place = _backend(uri)
-    return create(place)
+    return _backend(uri).create(uri)
 
 
 def open_slot(uri: str) -> Slot:
-    """Open the slot named by `uri`. Raises BadInputError, NoStoreError."""
-    (_, opener), place = _backend(uri)
-    return opener(place)
+    """Open the slot named by `uri`. Raises BadInputError, NoStoreError, and for a token WrongKeyError, StateError."""
+    return _backend(uri).open(uri)
 
 
-def _backend(uri: str) -> tuple[tuple[Callable[[Path], Slot], Callable[[Path], Slot]], Path]:
+def _backend(uri: str) -> _Backend:
     scheme, colon, place = uri.partition(":")
     if not colon or not place or scheme not in _BACKENDS:
         raise BadInputError(f"slot {uri!r}: write SCHEME:PLACE with a scheme of {', '.join(_BACKENDS)}")
-    return _BACKENDS[scheme], Path(place)
+    return _BACKENDS[scheme]
+
+
+def _path(uri: str) -> Path:
+    return Path(uri.partition(":")[2])
 
 
 def _encode(slot_id: bytes, generation: int, secret: bytes, binding: bytes) -> bytes:

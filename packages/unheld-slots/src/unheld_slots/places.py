@@ -1,0 +1,37 @@
+"""Which slot a folder's owner means by a name: a file of that folder, unless `slots.toml` there names another."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from unheld_slots import durable
+from unheld_verify.errors import BadInputError
+
+NAMES = "slots.toml"
+
+
+def slot_uri(folder: Path, name: str) -> str:
+    """The URI of the slot `name`. Raises BadInputError for a `slots.toml` that cannot be read."""
+    return _named(folder / NAMES).get(name, f"file:{folder / name}.slot")
+
+
+def name_slots(folder: Path, named: Mapping[str, str]) -> None:
+    """Write down, durably, which slots of a new folder lie elsewhere. It holds no secret: it may be backed up."""
+    quoted = (f"{name} = '{uri}'" for name, uri in sorted(named.items()))
+    if bad := [name for name, uri in named.items() if "'" in uri or not uri.isprintable()]:
+        raise BadInputError(f"slot {bad[0]}: its URI may hold no ' and no control signs; write them as %XX")
+    durable.write_file(folder / NAMES, "".join(f"{line}\n" for line in quoted).encode())
+
+
+def _named(path: Path) -> dict[str, str]:
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"{path}: cannot be read: {error}") from None
+    if wrong := [name for name, uri in found.items() if not isinstance(uri, str)]:
+        raise BadInputError(f"{path}: {wrong[0]} is no URI: write {wrong[0]} = 'SCHEME:PLACE'")
+    return found
