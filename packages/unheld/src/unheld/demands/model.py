@@ -46,7 +46,7 @@ WORDS = {
 _LAST_DAY = (1 << 32) // 86_400
 _TEXT_MOST = 500
 # A number, an IMSI, an IMEI, a national registration number: what a demand names belongs into its sealed box.
-_SOMEBODY = re.compile(r"\d(?:[ .-]?\d){8,}|\d{1,2}\s*/\s*\w{3,}\s*\(\s*\w+\s*\)\s*\d{5,6}")
+_SOMEBODY = re.compile(r"\d(?:[ .-]?\d){8,}|\d{1,2}\s*/\s*[^/()]{2,20}\([^()]{1,12}\)\s*\d{5,6}")
 
 
 @dataclass(frozen=True)
@@ -319,8 +319,8 @@ def check_text(name: str, text: str) -> None:
         raise BadInputError(f"{name}: write one line of at most {_TEXT_MOST} letters, without control characters")
     if _SOMEBODY.search(text):
         raise BadInputError(
-            f"{name}: nine digits or more look like somebody's number, and this is kept in clear: what a demand names "
-            "goes to the targets or into the note; a long reference may be written with a stroke: 12345/6789"
+            f"{name}: nine digits or an identity card look like somebody, and this is kept in clear: what a demand "
+            "names goes to the targets or into the note; a long reference may be written with a stroke: 12345/6789"
         )
 
 

@@ -89,16 +89,12 @@ class Register:
         _check_named(filed, identities, document)
         model.check_text("by", by)
         tree = receipt.party_tree(identities, self._store.hex(), says="named")
-        said = self._say(
-            "received", id_, {"root": tree.root.hex(), "leaves": tree.leaves}, authority=filed.authority,
-            asks=list(filed.asks), targets=filed.lines,
-        )  # fmt: skip
         folder, public = self._folder / id_.hex(), self._deployment.escrow_public()
         durable.make_folders(folder)
         boxes.write_named(folder, public, self._store + id_, Named(tree.parties, note))
         digest = boxes.write_document(folder, public, self._store + id_, document) if document else ""
         act = self._act("received", by, {"filed": filed.to_json(), "document": digest})
-        return self._store_act(id_, act, said, None)
+        return self._store_act(id_, act, self._say(act, id_, {"root": tree.root.hex(), "leaves": tree.leaves}), None)
 
     def checked(
         self, demand: Demand, findings: Sequence[Finding], packs: Mapping[str, str], held: Held, by: str = ""
@@ -116,12 +112,12 @@ class Register:
     def narrowed(self, demand: Demand, asks: tuple[str, ...], begins: int, ends: int, by: str) -> Demand:
         """Record that people narrowed a demand to these asks and days; the rest of it is refused."""
         fields = {"asks": list(asks), "begins": begins, "ends": ends}
-        return self._do(demand, self._act("narrowed", by, fields), asks=list(asks))
+        return self._do(demand, self._act("narrowed", by, fields))
 
     def refused(self, demand: Demand, codes: tuple[str, ...], held: Held, by: str) -> Demand:
         """Record that people refused a demand, with its codes and what the store really holds of it."""
-        listed = sorted(set(codes))
-        return self._do(demand, self._act("refused", by, {"codes": listed, "held": held.to_json()}), codes=listed)
+        fields = {"codes": sorted(set(codes)), "held": held.to_json()}
+        return self._do(demand, self._act("refused", by, fields))
 
     def withdrawn(self, demand: Demand, by: str) -> Demand:
         """Record that the authority withdrew a demand."""
@@ -151,7 +147,7 @@ class Register:
                     durable.remove_file(path)
                 folder.rmdir()
 
-    def _do(self, demand: Demand, act: Act, **said: Any) -> Demand:
+    def _do(self, demand: Demand, act: Act) -> Demand:
         """Do an act on a demand as it is here now, whatever the caller's copy of it says."""
         now = self._kept[demand.id].demand
         if _decision(now.acts[-1]) == _decision(act):
@@ -162,7 +158,7 @@ class Register:
         model.apply(now, act)
         first = self._kept[demand.id].openings[0].statement
         tree = {"root": first["root"], "leaves": first["leaves"]}
-        opening = None if act.kind == "checked" else self._say(act.kind, demand.id, tree, **said)
+        opening = None if act.kind == "checked" else self._say(act, demand.id, tree)
         return self._store_act(demand.id, act, opening, self._kept[demand.id])
 
     def _store_act(self, id_: bytes, act: Act, opening: Opening | None, kept: _Kept | None) -> Demand:
@@ -181,11 +177,9 @@ class Register:
     def _act(self, kind: str, by: str, fields: Mapping[str, Any]) -> Act:
         return Act(kind, assembly.clock().now(), by, fields)
 
-    def _say(self, kind: str, id_: bytes, tree: Mapping[str, Any], **fields: Any) -> Opening:
-        day = columns.day_text(assembly.clock().now() // 86_400)
-        return statement.commit(
-            statement.make(self._origin, f"demand-{kind}", day, demand=id_.hex(), **tree, **fields)
-        )  # fmt: skip
+    def _say(self, act: Act, id_: bytes, tree: Mapping[str, Any]) -> Opening:
+        day, fields = columns.day_text(act.at // 86_400), {"demand": id_.hex(), **tree, **_told(act)}
+        return statement.commit(statement.make(self._origin, f"demand-{act.kind}", day, **fields))
 
     def _again(self, id_: bytes, filed: Filed) -> Demand:
         known = self._kept[id_].demand
@@ -284,11 +278,21 @@ def _follow(id_: bytes, data: bytes, kept: _Kept | None) -> _Kept:
     return _Kept(demand, crypto.sha256(data).hex(), openings)
 
 
+def _told(act: Act) -> dict[str, Any]:
+    """What an act's statement says of the act's own fields."""
+    if act.kind == "received":
+        filed = model.read_filed(act.fields["filed"])
+        return {"authority": filed.authority, "asks": list(filed.asks), "targets": filed.lines}
+    return {name: act.fields[name] for name in ("asks", "codes") if name in act.fields}
+
+
 def _opening(id_: bytes, act: Act, before: Sequence[Opening]) -> Opening:
     opening = statement.parse_opening(act.fields["said"])
     said = opening.statement
     if (said["kind"], said["demand"]) != (f"demand-{act.kind}", id_.hex()):
         raise BadInputError("its statement is of another act")
+    if any(said[name] != value for name, value in _told(act).items()):
+        raise BadInputError("it says otherwise than its statement")
     if before and (said["root"], said["leaves"]) != (before[0].statement["root"], before[0].statement["leaves"]):
         raise BadInputError("its statement names other lines than the first")
     return opening
