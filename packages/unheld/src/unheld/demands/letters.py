@@ -225,7 +225,9 @@ def _gone(span: Span) -> str:
 
 def _concerns(filed: Filed) -> str:
     one, many = _TARGET_WORDS[filed.target_kind]
-    return one if filed.targets == 1 else many.format(filed.targets)
+    if filed.targets == 0:  # it was filed without a count
+        return many.replace("{} ", "")
+    return one if filed.targets == 1 else many.format(f"{filed.targets:,}")
 
 
 def _kinds(asks: Sequence[str]) -> str:
