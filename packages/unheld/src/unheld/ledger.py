@@ -43,7 +43,11 @@ class Ledger:
         durable.make_folders(self._folder)
 
     def post(self, opening: Opening, due: int = 0) -> None:
-        """Keep a statement for the next publication; its opening is published from day `due` on."""
+        """Keep a statement for the next publication; its opening is published from day `due` on.
+
+        Hold the register's lock. Raises VerificationError for a statement that the log would refuse.
+        """
+        statement.verify(opening, str(opening.statement.get("log")))
         number = max((int(path.stem) for path in self._files()), default=0) + 1
         data = canonical.encode({"v": 1, "due": due, **opening.to_json()})
         durable.write_file(self._folder / f"{number:0{_DIGITS}d}.json", data)
@@ -63,21 +67,26 @@ class Ledger:
             writer.publish_opening(index, opening)
         return len(new)
 
-    def outbox(self) -> Outbox:
+    def outbox(self, writer: LogWriter) -> Outbox:
         """An outbox of the ledger alone, for the time when there is no store any more."""
-        return Outbox(self._places, self._planned)
+        return Outbox(lambda: self._places(writer), lambda: self._planned(writer))
 
-    def _places(self) -> Sequence[_Placed]:
+    def _places(self, writer: LogWriter) -> Sequence[_Placed]:
+        """What the log has of the ledger, what was planned for its end, and what waits.
+
+        The log is asked first: a store that is gone may have published entries that no plan here knows of.
+        """
         path = self._folder / _PLAN
         listed = canonical.decode(path.read_bytes())["entries"] if path.exists() else []
-        placed = {bytes.fromhex(entry): index for entry, index in listed}
         own = [kept.opening.entry for kept in self.kept()]
-        unplaced = [_Placed(-number, entry, None) for number, entry in enumerate(own, 1) if entry not in placed]
-        return [*(_Placed(index, entry, index) for entry, index in placed.items()), *unplaced]
+        placed = {bytes.fromhex(entry): index for entry, index in listed if index >= writer.size}
+        placed |= places_of(own, Log(writer.source), writer.size)
+        waiting = [_Placed(-number, entry, None) for number, entry in enumerate(own, 1) if entry not in placed]
+        return [*(_Placed(index, entry, index) for entry, index in placed.items()), *waiting]
 
     @contextmanager
-    def _planned(self) -> Iterator[_Planner]:
-        planner = _Planner(self._places())
+    def _planned(self, writer: LogWriter) -> Iterator[_Planner]:
+        planner = _Planner(self._places(writer))
         yield planner
         entries = [[item.entry.hex(), item.index] for item in planner.items if item.index is not None]
         durable.write_file(self._folder / _PLAN, canonical.encode({"v": 1, "entries": entries}))
@@ -113,10 +122,11 @@ class _Planner:
         self.items = [*placed, *(_Placed(index, entry, index) for index, entry in dummies)]
 
 
-def closed_entries(ledger: Ledger, taken: Iterable[bytes]) -> list[bytes]:
-    """Entries of the ledger that no publication has taken yet."""
-    known = set(taken)
-    return [kept.opening.entry for kept in ledger.kept() if kept.opening.entry not in known]
+def closed_entries(ledger: Ledger, writer: LogWriter, taken: Iterable[bytes]) -> list[bytes]:
+    """Entries of the ledger that no publication has taken yet, of this store or while there was none."""
+    own = [kept.opening.entry for kept in ledger.kept()]
+    known = {*taken, *places_of(own, Log(writer.source), writer.size)}
+    return [entry for entry in own if entry not in known]
 
 
 def places_of(entries: Sequence[bytes], log: Log, size: int) -> dict[bytes, int]:
@@ -137,6 +147,11 @@ def published(opening: Opening, log: Log, key: Key) -> bool:
 def _read(path: Path) -> Kept:
     try:
         document = canonical.decode(path.read_bytes())
-        return Kept(statement.parse_opening({name: document[name] for name in ("r", "statement")}), document["due"])
+        known = set(document) == {"v", "due", "r", "statement"} and document["v"] == 1
+        opening = statement.parse_opening({name: document[name] for name in ("r", "statement")})
+        due = document["due"] if known and type(document["due"]) is int else None
     except (BadInputError, KeyError, TypeError) as error:
         raise BadInputError(f"{path}: is no statement of the ledger ({error}); put back the last good copy") from None
+    if due is None:
+        raise BadInputError(f"{path}: has other fields than a statement of the ledger; put back the last good copy")
+    return Kept(opening, due)

@@ -58,21 +58,54 @@ def publish(outbox: Outbox, writer: LogWriter) -> int:
     After a crash this ends the publication that was cut short; then it begins another only if something waits.
     """
     cut_short = _publish_openings(outbox, writer)
-    if cut_short and all(item.index is not None and item.index < writer.size for item in outbox.read()):
+    held = _held(outbox, writer)
+    standing = all(item.index is not None and item.index < writer.size for item in held)
+    if cut_short and standing and not outbox.closed([item.entry for item in held]):
         return 0
-    planned = [item for item in outbox.read() if item.index is not None and item.index >= writer.size]
-    if not planned:
-        _plan(outbox, writer.size)
-        planned = [item for item in outbox.read() if item.index is not None and item.index >= writer.size]
-    ordered = sorted(planned, key=lambda item: item.index or 0)
+    if not _planned(held, writer.size):
+        _plan(outbox, held, writer.size)
+        held = _held(outbox, writer)
     start = writer.size
-    writer.append(start, [item.entry for item in ordered])
+    writer.append(start, [item.entry for item in _planned(held, start)])
     _publish_openings(outbox, writer)
     return writer.size - start
 
 
-def _plan(outbox: Outbox, start: int) -> None:
-    held = outbox.read()
+@dataclass(frozen=True)
+class _Held:
+    """A statement or dummy as the log has it: without a place if other entries stand where it was to stand."""
+
+    id: int
+    r: bytes
+    statement: bytes
+    index: int | None
+    entry: bytes
+
+
+def _held(outbox: Outbox, writer: LogWriter) -> list[_Held]:
+    """What the outbox holds, its places compared with the log.
+
+    While a store was away the log may have gone on without it, over places that it had planned: its statements wait
+    again, and its dummies of then are no more.
+    """
+    found = []
+    for item in outbox.read():
+        at = item.index
+        if at is not None and at < writer.size and writer.entry(at) != item.entry:
+            if not item.statement:
+                continue
+            at = None
+        found.append(_Held(item.id, item.r, item.statement, at, item.entry))
+    return found
+
+
+def _planned(held: Sequence[_Held], size: int) -> list[_Held]:
+    """What has its place after the end of the log, in the order of places."""
+    placed = [(item.index, item) for item in held if item.index is not None and item.index >= size]
+    return [item for _, item in sorted(placed, key=lambda pair: pair[0])]
+
+
+def _plan(outbox: Outbox, held: Sequence[_Held], start: int) -> None:
     waiting = [item for item in held if item.index is None]
     closed = outbox.closed([item.entry for item in held])
     places = {item.id: start + number for number, item in enumerate(waiting)}
@@ -87,7 +120,7 @@ def _publish_openings(outbox: Outbox, writer: LogWriter) -> int:
     """Publish the openings of entries that stand in the log and have none yet: every kind of this version is public."""
     missing = [
         item
-        for item in outbox.read()
+        for item in _held(outbox, writer)
         if item.statement and item.index is not None and item.index < writer.size and not writer.has_opening(item.index)
     ]
     for item in missing:

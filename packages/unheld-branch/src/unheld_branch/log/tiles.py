@@ -37,6 +37,7 @@ class LogWriter:
         self._seed = seed
         self.key = note.Key(origin, crypto.sign_public(seed))
         self._log = Log(FolderSource(folder))
+        self._bundles: dict[int, list[bytes]] = {}
         if not (folder / "checkpoint").exists():
             raise NoStoreError(f"{folder} holds no log: create one, or put its checkpoint back")
         self._head = checkpoint.verify(self._log.checkpoint(), self.key)
@@ -103,6 +104,19 @@ class LogWriter:
         if opening.entry != self._log.entry(index, self.size):
             raise VerificationError(f"the opening does not open entry {index}")
         self._write(tiles.opening_path(index), canonical.encode(opening.to_json()))
+
+    def entry(self, index: int) -> bytes:
+        """A published entry. Bundles are read once, and compared with their tiles.
+
+        Raises BadInputError outside the log, VerificationError where bundle and tile differ.
+        """
+        if not 0 <= index < self.size:
+            raise BadInputError(f"entry {index} is not published: the log has {self.size}")
+        number, place = divmod(index, WIDTH)
+        width = min(WIDTH, self.size - number * WIDTH)
+        if len(self._bundles.get(number, ())) < width:
+            self._bundles[number] = tiles.verify_bundle(self._log, number, width)[0]
+        return self._bundles[number][place]
 
     @property
     def source(self) -> Source:

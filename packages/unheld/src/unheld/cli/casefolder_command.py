@@ -17,7 +17,7 @@ from unheld_verify.receipt import Party
 
 
 @command(app, "casefolder", Surface.ONE_PARTY)
-def casefolder(  # noqa: PLR0913, PLR0917 - what goes in, each by its own name
+def casefolder(
     out: Annotated[Path, typer.Option(help="The new folder to make.")],
     receipts: Annotated[
         list[Path] | None, typer.Option("--receipt", help="A receipt (.tlog-proof) of one person; repeat it.")
@@ -45,9 +45,12 @@ def casefolder(  # noqa: PLR0913, PLR0917 - what goes in, each by its own name
         deployment() if settings.store is not None else None,
     )
     built = casefolders.build(out, wanted, issuing.today())
+    held = [(built.proofs, "proof"), (built.papers, "paper"), (built.letters, "letter")]
+    counts = ", ".join(counted(len(items), word) for items, word in held)
+    held = [(built.proofs, "proof"), (built.papers, "paper"), (built.letters, "letter")]
+    counts = ", ".join(counted(len(items), word) for items, word in held)
     said = [
-        f"{out}: {counted(len(built.proofs), 'proof')}, {counted(len(built.papers), 'paper')}, "
-        f"{counted(len(built.letters), 'letter')}, and the log of {counted(built.head.size, 'entry', 'entries')}",
+        f"{out}: {counts}, and the log of {counted(built.head.size, 'entry', 'entries')}",
         *(f"  FINDING: {found.words}" for found in built.broken),
         *(f"  look for numbers of others in it yourself, no program read it: {name}" for name in built.unread),
         *(f"  left out, the log does not tell of it yet: {name}" for name in built.waiting),

@@ -21,7 +21,7 @@ from unheld.assembly import Deployment
 from unheld.exit import foreign, issuing
 from unheld.exit.casetexts import how_to_verify, what_this_proves
 from unheld_slots import durable
-from unheld_verify import bag, checkpoint, merkle, paper, proof, promises, receipt, statement, tiles, words
+from unheld_verify import bag, checkpoint, merkle, paper, promises, proof, receipt, statement, tiles, words
 from unheld_verify.checkpoint import Checkpoint
 from unheld_verify.errors import BadInputError, CannotVerifyError
 from unheld_verify.note import Key
@@ -58,9 +58,10 @@ class Wanted:
 @dataclass
 class Built:
     """What went in: proofs and papers by name with their words, letters, those nobody's numbers were looked for in,
-    and papers the log does not tell of yet."""
+    and papers the log does not tell of yet. `known` are names that may look like a number: of the log, of groups."""
 
     head: Checkpoint
+    known: tuple[str, ...] = ()
     identity: str = ""
     proofs: dict[str, str] = field(default_factory=dict)
     papers: dict[str, str] = field(default_factory=dict)
@@ -96,8 +97,9 @@ def _fill(folder: Path, wanted: Wanted) -> Built:
     head = _copy_log(wanted.log, folder / "log", wanted.key)
     log = Log(FolderSource(folder / "log"))
     tiles.verify_log(log, wanted.key)
-    built = Built(head, broken=promises.broken(log, head))
     openings = sorted(tiles.published(log, head), key=lambda item: item[0])
+    groups = {str(opening.statement["group"]) for _, opening in openings if opening.statement["kind"] == "standstill"}
+    built = Built(head, (wanted.key.name, *sorted(groups)), broken=promises.broken(log, head))
     party = _given(folder, wanted, built)
     _prove(folder, built, openings, party, _Prover(log, head, wanted.key))
     _papers(folder, wanted, built)
@@ -108,7 +110,7 @@ def _fill(folder: Path, wanted: Wanted) -> Built:
         "WHAT-THIS-PROVES.txt": what_this_proves(built.proofs, built.papers, built.broken, list(built.not_proven)),
     }
     for name, text in texts.items():
-        _check_nobody_else(name, text, built, wanted.key)
+        _check_nobody_else(name, text, built)
         _write(folder / name, text.encode())
     # Program text that is the same for everybody; its tables of numbers are nobody's.
     _write(folder / "receipt.html", page.build().encode())
@@ -123,8 +125,9 @@ def _copy_log(source: Path, folder: Path, key: Key) -> Checkpoint:
     _write(folder / "checkpoint", signed)
     for index in log.opened(head.size):
         _copy(source, tiles.opening_path(index), folder)
-    for level, wide in [(ENTRIES, 0), *((level, level) for level in tiles.levels(head.size))]:
-        full, partial = tiles.tile_widths(head.size, wide)
+    kinds: list[tuple[int | str, int]] = [(ENTRIES, 0), *((level, level) for level in tiles.levels(head.size))]
+    for level, like in kinds:
+        full, partial = tiles.tile_widths(head.size, like)
         for number in range(full):
             _copy(source, tiles.tile_path(level, number), folder)
         if partial and not _copy(source, tiles.tile_path(level, full, partial), folder, missing=True):
@@ -223,12 +226,12 @@ def _letters(folder: Path, wanted: Wanted, built: Built) -> None:
             raise BadInputError(f"{path}: give it a plain name of letters, digits, points and dashes")
         if name in built.letters:
             raise BadInputError(f"{path}: there are two letters of that name; give one another name")
-        _check_nobody_else(str(path), path.name, built, wanted.key)
+        _check_nobody_else(str(path), path.name, built)
         text = _text(data)
         if text is None:
             built.unread.append(name)
         else:
-            _check_nobody_else(str(path), text, built, wanted.key)
+            _check_nobody_else(str(path), text, built)
         _write(folder / name, data)
         built.letters.append(name)
 
@@ -242,8 +245,8 @@ def _text(data: bytes) -> str | None:
     return None if "\0" in text or text.startswith("%PDF-") else text
 
 
-def _check_nobody_else(place: str, text: str, built: Built, key: Key) -> None:
-    if line := foreign.first_line(text, built.identity, (key.name,)):
+def _check_nobody_else(place: str, text: str, built: Built) -> None:
+    if line := foreign.first_line(text, built.identity, built.known):
         raise BadInputError(
             f"{place}: line {line} holds a number that is not this person's; take it out, nothing was made"
         )

@@ -7,13 +7,16 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from unheld import assembly
 from unheld.assembly import Deployment
 from unheld.ledger import Ledger, closed_entries
+from unheld_branch.kernel.locks import locked
 from unheld_branch.log.outbox import Outbox
 from unheld_branch.log.outbox import publish as publish_outbox
+from unheld_branch.log.tiles import LogWriter
 from unheld_branch.store.store import Store
 
 
@@ -43,15 +46,22 @@ class How:
 def publish(deployment: Deployment, store: Store | None) -> int:
     """One publication of the log's cadence, headquarters' own statements with it; entries published, dummies included.
 
-    Without a store (it was handed over, or is lost) the log goes on with headquarters' statements alone.
+    With a store, the caller holds its lock. Without one (it was handed over, or is lost) the log goes on with
+    headquarters' statements alone, under the register's lock, which the caller does not hold. Repeating it after a
+    crash gives no entry a second place; a crash between the last two steps costs a further cadence of dummies.
     """
-    ledger, writer = Ledger(deployment.ledger), deployment.log_writer()
+    ledger = Ledger(deployment.ledger)
     if store is None:
-        source = ledger.outbox()
-    else:
-        database = store.vault.database
-        source = Outbox(database.outbox, database.transaction, lambda taken: closed_entries(ledger, taken))
-    count = publish_outbox(source, writer)
+        with locked(deployment.register / "lock", exclusive=True):
+            writer = deployment.log_writer()
+            return _publish(ledger, ledger.outbox(writer), writer)
+    database, writer = store.vault.database, deployment.log_writer()
+    closed = partial(closed_entries, ledger, writer)
+    return _publish(ledger, Outbox(database.outbox, database.transaction, closed), writer)
+
+
+def _publish(ledger: Ledger, outbox: Outbox, writer: LogWriter) -> int:
+    count = publish_outbox(outbox, writer)
     ledger.publish(writer, assembly.clock().now() // 86_400)
     return count
 
