@@ -65,7 +65,8 @@ def opened(browser: Browser, path: Path, *, width: int = 360, script: bool = Tru
 
 def violations(page: Page) -> list[str]:
     """What axe-core finds: `rule: elements`, for WCAG 2.2 A and AA and its own best practices. Skips without npm."""
-    page.evaluate(axe_source())
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(axe_source())
     found: list[dict[str, Any]] = page.evaluate("axe.run().then(result => result.violations)")
     return [f"{item['id']}: {[node['target'] for node in item['nodes']]}" for item in found]
 

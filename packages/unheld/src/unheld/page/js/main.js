@@ -6,8 +6,12 @@ let given = null; // the bytes of the receipt that was given last
 let last = null; // the check that is shown
 let round = 0; // a slow check of an earlier file must not replace a later one
 
-// Texts that were copied lose or gain line ends on their way; bytes of a file are taken as they are.
-const pastedBytes = (text) => utf8(`${text.replace(/\r\n?/g, "\n").trim()}\n`);
+// Texts that were copied lose or gain line ends on their way: a receipt ends with one, a paper with none. Bytes of a
+// file are taken as they are.
+function pastedBytes(text) {
+  const bare = text.replace(/\r\n?/g, "\n").trim();
+  return utf8(bare.startsWith("{") ? bare : `${bare}\n`);
+}
 
 function failed(error, told) {
   if (!(error instanceof Failure)) throw error;
