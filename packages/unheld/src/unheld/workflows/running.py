@@ -19,6 +19,8 @@ from unheld_branch.log.outbox import publish as publish_outbox
 from unheld_branch.log.tiles import LogWriter
 from unheld_branch.store.store import Store
 
+_LOCK = "publishing"
+
 
 @dataclass(frozen=True)
 class Step:
@@ -47,17 +49,18 @@ def publish(deployment: Deployment, store: Store | None) -> int:
     """One publication of the log's cadence, headquarters' own statements with it; entries published, dummies included.
 
     With a store, the caller holds its lock. Without one (it was handed over, or is lost) the log goes on with
-    headquarters' statements alone, under the register's lock, which the caller does not hold. Repeating it after a
-    crash gives no entry a second place; a crash between the last two steps costs a further cadence of dummies.
+    headquarters' statements alone. Repeating it after a crash gives no entry a second place; a crash between the last
+    two steps costs a further cadence of dummies. Raises LockedError while another process publishes.
     """
     ledger = Ledger(deployment.ledger)
-    if store is None:
-        with locked(deployment.register / "lock", exclusive=True):
-            writer = deployment.log_writer()
+    # A lock of its own: who holds the register's lock to issue a paper publishes it too.
+    with locked(deployment.register / _LOCK, exclusive=True):
+        writer = deployment.log_writer()
+        if store is None:
             return _publish(ledger, ledger.outbox(writer), writer)
-    database, writer = store.vault.database, deployment.log_writer()
-    closed = partial(closed_entries, ledger, writer)
-    return _publish(ledger, Outbox(database.outbox, database.transaction, closed), writer)
+        database = store.vault.database
+        closed = partial(closed_entries, ledger, writer)
+        return _publish(ledger, Outbox(database.outbox, database.transaction, closed), writer)
 
 
 def _publish(ledger: Ledger, outbox: Outbox, writer: LogWriter) -> int:
