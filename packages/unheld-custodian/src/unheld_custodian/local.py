@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from unheld_custodian.custodian import Custodian, Status, Terms, local_genesis
 from unheld_slots import durable
+from unheld_slots.places import slot_uri
 from unheld_slots.slot import create_slot, open_slot
 from unheld_verify.columns import Attestation, EventColumn, ParkPeriod, Push
 from unheld_verify.errors import BadInputError, NoStoreError, PartialError, StateError, UnheldError
@@ -134,7 +135,7 @@ def _folder(folder: Path, index: int) -> Path:
 
 
 def _slot(slots: Path, index: int) -> str:
-    return f"file:{slots / f'custodian-{index}.slot'}"
+    return slot_uri(slots, f"custodian-{index}")
 
 
 def _reasons(refused: Mapping[int, UnheldError]) -> str:

@@ -6,7 +6,7 @@ One machine is everything here: store, its slots, the custodians and headquarter
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from unheld_branch.store.store import Places, Store
 from unheld_custodian.custodian import Terms
 from unheld_custodian.local import LocalCustodians
 from unheld_slots import durable
+from unheld_slots.places import name_slots
 from unheld_verify import canonical, crypto, note
 from unheld_verify.errors import BadInputError, NoStoreError, NotAllowedError
 
@@ -144,8 +145,15 @@ class Deployment:
         return LogWriter(self.log, self.seed("log"), self.policy().origin)
 
 
-def found(deployment: Deployment, policy: Policy, seeds: dict[str, bytes]) -> None:
-    """Make every part of a new deployment: headquarters' keys, log, custodians, store."""
+def found(
+    deployment: Deployment, policy: Policy, seeds: Mapping[str, bytes], slots: Mapping[str, str] | None = None
+) -> None:
+    """Make every part of a new deployment: headquarters' keys, log, custodians, store.
+
+    `slots` names slots that shall lie elsewhere than in a file of their folder, as in `slot_folders`.
+    """
+    copies = tuple(Path(copy) for copy in policy.copies)
+    _name_slots(slot_folders(deployment, policy.n, copies), slots or {})
     durable.make_folders(deployment.headquarters)
     for name, seed in seeds.items():
         durable.write_file(deployment.headquarters / f"{name}.seed", seed.hex().encode())
@@ -160,8 +168,28 @@ def found(deployment: Deployment, policy: Policy, seeds: dict[str, bytes]) -> No
         clock().now() // 86_400,
     )  # fmt: skip
     LocalCustodians.create(deployment.custodians, deployment.custodian_slots, terms)
-    places = Places(deployment.root, deployment.slots, tuple(Path(copy) for copy in policy.copies))
-    stores.create(places, policy, clock())
+    stores.create(Places(deployment.root, deployment.slots, copies), policy, clock())
+
+
+def slot_folders(deployment: Deployment, n: int, copies: Sequence[Path]) -> dict[str, tuple[Path, str]]:
+    """Every slot of a deployment: by what a person calls it, its folder and its name there."""
+    places = Places(deployment.root, deployment.slots)
+    return {
+        "root": (deployment.slots, "root"),
+        "open": (deployment.slots, "open"),
+        **{f"custodian-{index}": (deployment.custodian_slots, f"custodian-{index}") for index in range(n)},
+        **{f"copy-{number}": (places.copy_slots(copy), "root") for number, copy in enumerate(copies, 1)},
+    }
+
+
+def _name_slots(folders: Mapping[str, tuple[Path, str]], slots: Mapping[str, str]) -> None:
+    named: dict[Path, dict[str, str]] = {}
+    for called, uri in slots.items():
+        folder, name = folders[called]
+        named.setdefault(folder, {})[name] = uri
+    for folder, uris in named.items():
+        durable.make_folders(folder)
+        name_slots(folder, uris)
 
 
 def clock() -> Clock:

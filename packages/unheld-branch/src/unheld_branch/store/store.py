@@ -23,6 +23,7 @@ from unheld_branch.store.policy import Policy
 from unheld_branch.store.vault import Change, Condition, Vault, first_root
 from unheld_branch.store.vault import Rows as VaultRows
 from unheld_slots import durable
+from unheld_slots.places import slot_uri
 from unheld_slots.slot import create_slot, open_slot
 from unheld_verify import canonical, columns, crypto, statement
 from unheld_verify.errors import BadInputError, NoStoreError, RolledBackError, StateError
@@ -42,8 +43,8 @@ class Places:
     copies: tuple[Path, ...] = ()
 
     def slot(self, name: str) -> str:
-        """The URI of a slot."""
-        return f"file:{self.slots / name}.slot"
+        """The URI of a slot: a file of the slots' folder, or what `slots.toml` there names."""
+        return slot_uri(self.slots, name)
 
     def copy_slots(self, copy: Path) -> Path:
         """The slots' folder of a copy."""
@@ -78,8 +79,9 @@ class Store:
         return kept if held is not None and kept is not None and kept.day == held.number else None
 
     def slot_words(self) -> str:
-        """The class of the root slot, in plain words."""
-        return self.vault.slot.words()
+        """The class of the root slot, and of copies' where it differs, in plain words; the weakest first."""
+        words = {vault.slot.words() for vault in (self.vault, *self.copies)}
+        return "; ".join(sorted(words))  # "file" stands before "token"
 
     def root_digest(self) -> bytes:
         """SHA-256 of the sealed root node of this generation."""
@@ -177,7 +179,7 @@ def create(places: Places, policy: Policy, clock: Clock) -> None:
 
 
 def _new_vault(folder: Path, slots: Path, policy: Policy) -> Vault:
-    return Vault(Database.create(folder / _DATABASE), create_slot(f"file:{slots / 'root'}.slot"), policy.store_id)
+    return Vault(Database.create(folder / _DATABASE), create_slot(slot_uri(slots, "root")), policy.store_id)
 
 
 @contextmanager
@@ -218,7 +220,7 @@ def _believe(store: Store) -> None:
 
 
 def _vault(folder: Path, slots: Path, policy: Policy) -> Vault:
-    return Vault(Database.open(folder / _DATABASE), open_slot(f"file:{slots / 'root'}.slot"), policy.store_id)
+    return Vault(Database.open(folder / _DATABASE), open_slot(slot_uri(slots, "root")), policy.store_id)
 
 
 def _settle(vault: Vault, copies: Sequence[Vault]) -> None:

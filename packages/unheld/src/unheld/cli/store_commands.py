@@ -47,6 +47,9 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
         Path | None, typer.Option(help="Folder for charge lines for the rating system (default: off).")
     ] = None,
     standstill: Annotated[int, typer.Option(help="Days a handover waits after an objection.")] = STANDSTILL_DEFAULT,
+    slot: Annotated[
+        list[str] | None, typer.Option(help="NAME=URI: put root, open, copy-1, custodian-0 elsewhere; repeat it.")
+    ] = None,
 ) -> Answer:
     """Found a store: pin its policy for ever, say what its erasable slot can do, begin the inventory."""
     named = numbers.read_file(canaries, home) if canaries else []
@@ -63,18 +66,19 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
         totals,
         charge,
         standstill,
+        _slots(slot or []),
     )
     made = deployment()
     policy = founding.found(made, wishes)
     with made.opened() as store:
-        slot = store.slot_words()
+        words = store.slot_words()
     said = [
         f"store {policy.store_id.hex()} founded in {made.root}",
         f"  policy pinned, SHA-256 {policy.digest.hex()}",
         "  lifetimes: " + ", ".join(f"{cls} {days} days" for cls, days in policy.lifetimes.items()),
         f"  late records: up to {policy.late_days} days; places: {_coarsened(policy.coarsen)}",
         f"  custodians: {policy.t} of {policy.n}, all on this machine: whoever holds it holds them",
-        f"  erasable slot: {slot}",
+        f"  erasable slot: {words}",
         f"  keep {made.slots} and {made.custodian_slots} out of every backup and snapshot",
         f"  keep {made.headquarters / ESCROW_PRIVATE} offline: it opens what demands name",
         f"  a handover waits {policy.standstill_days} days after an objection",
@@ -83,11 +87,21 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
         f"  {Inventory(made.root).words()}",
     ]
     pinned = policy.document() | {"canaries": len(policy.canaries)}  # whose test SIMs they are stays in genesis
-    return Answer(said, {"policy": pinned, "digest": policy.digest.hex(), "erasable_slot": slot})
+    return Answer(said, {"policy": pinned, "digest": policy.digest.hex(), "erasable_slot": words})
 
 
 def _coarsened(rule: str) -> str:
     return "as they come" if rule == "none" else f"coarsened by {rule}"
+
+
+def _slots(given: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for item in given:
+        name, equals, uri = item.partition("=")
+        if not equals or name in found:
+            raise BadInputError(f"--slot {name}: write NAME=URI, each name once")
+        found[name] = uri
+    return found
 
 
 def _lifetimes(given: list[str]) -> dict[str, int]:

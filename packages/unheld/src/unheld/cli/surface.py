@@ -71,7 +71,6 @@ _FINDINGS = {
     "findings[].ends": "a date",
 }
 _HELD = {
-    "held": "empty until the demand is refused",
     "held.spans[].*": "class, state and days of whole columns",
     "held.day": "a day number",
     "held.t": "how many custodians open a closed day",
@@ -426,6 +425,7 @@ PARAMETERS: Mapping[str, str] = {
     "secret_until": _DATE,
     "secret_without_end": "a switch",
     "signed_by": "the officer who signs a letter",
+    "slot": "where a key lies; a URI that holds a PIN is refused",
     "sources": _FILE,
     "spec": _FILE,
     "standstill": _RULE,

@@ -14,6 +14,7 @@ from unheld_branch.records.places import CoarsenRule
 from unheld_branch.store.policy import STANDSTILL_DEFAULT, Policy
 from unheld_branch.workflows import sinks
 from unheld_branch.workflows.sinks import Sinks
+from unheld_slots.slot import check_new
 from unheld_verify import columns, crypto, note
 from unheld_verify.errors import BadInputError, StateError
 
@@ -36,11 +37,13 @@ class Wishes:
     totals: Path | None = None
     charge: Path | None = None
     standstill_days: int = STANDSTILL_DEFAULT
+    slots: Mapping[str, str] = field(default_factory=dict)
 
 
 def found(deployment: Deployment, wishes: Wishes) -> Policy:
     """Make a deployment. Raises BadInputError for a policy out of bounds, StateError where something is already."""
     _check_places(deployment, wishes)
+    _check_slots(deployment, wishes)
     store_id = crypto.random_bytes(16)
     seeds = {"log": crypto.random_bytes(32), "plan": crypto.random_bytes(32)}
     origin = wishes.origin or f"unheld.invalid/{store_id.hex()[:12]}"
@@ -64,7 +67,7 @@ def found(deployment: Deployment, wishes: Wishes) -> Policy:
         wishes.standstill_days,
     )
     note.parse_key(policy.log_key)  # an origin that no key may be named after is refused before anything is made
-    assembly.found(deployment, policy, seeds)
+    assembly.found(deployment, policy, seeds, wishes.slots)
     named = Sinks(wishes.totals or deployment.root / "totals", wishes.charge)
     sinks.write_settings(deployment.root, Sinks(named.totals and named.totals.resolve(), wishes.charge))
     inventory = Inventory(deployment.root)
@@ -87,3 +90,16 @@ def _check_places(deployment: Deployment, wishes: Wishes) -> None:
     for sink in (wishes.totals, wishes.charge):
         if sink is not None and sink.exists() and not sink.is_dir():
             raise BadInputError(f"{sink}: is no folder, and a sink is one; nothing was changed")
+
+
+def _check_slots(deployment: Deployment, wishes: Wishes) -> None:
+    """See that every named slot can be made: a token that is away, full of others' keys or locked is told now."""
+    known = assembly.slot_folders(deployment, wishes.n, wishes.copies)
+    for name, uri in wishes.slots.items():
+        if name not in known:
+            raise BadInputError(f"slot {name}: this store has {', '.join(known)}; nothing was changed")
+        if uri.startswith("file:") and not uri.startswith("file:/"):
+            raise BadInputError(f"slot {name}: give the file's full path, {uri} would change with the folder")
+        check_new(uri)
+    if len(set(wishes.slots.values())) != len(wishes.slots):
+        raise BadInputError("slots: each needs a place of its own, in a token an object= of its own")
