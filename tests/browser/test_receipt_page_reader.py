@@ -161,8 +161,8 @@ def test_entry_without_opening_is_unknown(page: Page) -> None:
 
 
 def test_key_that_the_reader_types(keyless: Page) -> None:
-    """A page made for no log checks with the key that its reader types."""
-    keyless.fill("#key", f" {LOG['vkey']}\n")
+    """A page made for no log checks with the key that its reader types, also where a message broke it in two."""
+    keyless.fill("#key", f" {LOG['vkey'][:30]}\n{LOG['vkey'][30:]}\n")
     give(keyless, FORGOTTEN)
     expect(keyless.locator("#outcome")).to_contain_text("Checked: it agrees with the log")
     expect(keyless.locator("#key-hint")).to_contain_text("A key found beside the file proves nothing.")
@@ -333,6 +333,13 @@ def test_printed_result_stands_alone(page: Page) -> None:
     expect(page.locator(".hero")).to_be_visible()
     expect(page.locator("#unproven")).to_be_visible()
     expect(page.locator("#text")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_whole_key_is_seen(page: Page, width: int) -> None:
+    """The key stands there whole, to be compared with another, on a small screen and on paper."""
+    page.set_viewport_size({"width": width, "height": 740})
+    assert page.eval_on_selector("#key", "key => key.scrollHeight <= key.clientHeight")
 
 
 @pytest.mark.parametrize("outcome", ["", *CASES])

@@ -123,7 +123,7 @@ def test_page_says_for_which_log_it_was_made(text: str) -> None:
 def test_page_without_key_asks_for_it() -> None:
     """Without a key no log is named and the field is empty."""
     made = page.build()
-    assert '<input id="key" type="text" value=""' in made
+    assert 'aria-describedby="key-hint"></textarea>' in made
     assert 'data-say="key.made_for"' not in made
 
 

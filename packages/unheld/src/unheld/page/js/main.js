@@ -24,7 +24,7 @@ async function checked(bytes, keyText) {
   const tell = (number, ...words) => (told[number] = words);
   const paper = looksLikePaper(bytes);
   try {
-    const key = await parseKey(keyText.trim());
+    const key = await parseKey(keyText.replace(/\s+/g, ""));
     const found = await (paper ? verifyPaper : verifyReceipt)(bytes, key, tell);
     return { outcome: "verified", found, told, paper };
   } catch (error) {
