@@ -86,17 +86,10 @@ def document(paper: Paper) -> Document:
     """A buyer record for people."""
     said = paper.body
     facts = tuple((item["about"], _loud(item["says"]), item["source"], item["date"]) for item in said["facts"])
-    shares = tuple(
-        (item["owner"], item["of"], _loud(item["percent"]), _time(item), f"{item['source']}, {item['date']}")
-        for item in said["shares"]
-    )
-    owned = tuple((item["of"], item["known_percent"], _loud(item["unknown_percent"])) for item in said["owned"])
     blocks: list[Block] = [
         Facts((("Buyer", said["buyer"]), ("Made on", paper.day), ("Store", paper.store), ("Log", paper.log))),
         Heading("Who owns it after all conditions are met"),
-        Table("Shares", ("owner", "of", "percent", "when", "source"), shares, frozenset({2})),
-        Table("What is known of the whole", ("of", "known percent", "not known"), owned, frozenset({1})),
-        *(_notice(item) for item in said["owned"] if item["unknown_percent"] != "0"),
+        *(block for item in said["owned"] for block in _whole(item, said["shares"])),
         Heading("Facts"),
         Table("Facts, each with its source", ("about", "fact", "source", "date of the source"), facts),
         Paragraph(said["not_done"]),
@@ -107,9 +100,19 @@ def document(paper: Paper) -> Document:
     return Document(said["title"], f"of {said['buyer']}, {paper.day}", "en", day, tuple(blocks), footer)
 
 
-def _notice(item: Mapping[str, str]) -> Notice:
-    words = f"Who owns {item['unknown_percent']} percent of {item['of']} is not known. Unknown is not clean."
-    return Notice("UNKNOWN", words, "warning")
+def _whole(item: Mapping[str, str], shares: Sequence[Mapping[str, str]]) -> list[Block]:
+    """The shares in one whole, and how much of it nobody knows."""
+    rows = tuple(
+        (share["owner"], _loud(share["percent"]), _time(share), f"{share['source']} ({share['date']})")
+        for share in shares
+        if share["of"] == item["of"]
+    )
+    known_ = f"Known in the end: {item['known_percent']} percent of {item['of']}."
+    table = Table(f"Shares in {item['of']}", ("owner", "percent", "when", "source"), rows)
+    if item["unknown_percent"] == "0":
+        return [table, Notice("All of it is known", known_)]
+    words = f"{known_} Who owns the other {item['unknown_percent']} percent is UNKNOWN. Unknown is not clean."
+    return [table, Notice("UNKNOWN", words, "warning")]
 
 
 def _loud(value: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from unheld.exit.held import Destroyed
+from unheld.exit.issuing import capital, inventory_words
 from unheld.exit.limits import LIMITS
 from unheld.exit.spec import known, text, toml
 from unheld.inventory import Inventory
@@ -38,6 +39,22 @@ _DESCRIPTIONS: Mapping[str, str] = {
         "a snapshot, mirror or backup of that file, a file system that copies on write, or a disk's spare cells "
         "(wear levelling)."
     ),
+}
+_ERASE = {
+    "algorithm": "Algorithm",
+    "key_bits": "Size of keys, bits",
+    "random": "Random numbers from",
+    "wrapped_by": "Keys are wrapped by",
+    "external_keys": "Keys held elsewhere",
+    "founded": "Store founded on",
+    "sealing_days": "Days opened for sealing",
+    "records_at_most": "Records sealed, at most",
+    "acts": "Erasures of everything",
+    "custodians": "Custodians (n)",
+    "threshold": "Needed to open a day (t)",
+    "attested": "Custodians that attest",
+    "unaccounted": "Unaccounted for",
+    "condition": "Condition",
 }
 ASSUMPTIONS = (
     "Records came to the disks of this store sealed only, and nobody kept their keys while a day was open.",
@@ -144,11 +161,10 @@ def _slot(what: str, words: str) -> dict[str, str]:
 
 
 def _inventory(found: Inventory | None) -> dict[str, Any]:
-    if found is None:
-        words = "the inventory is gone with the store: which other places hold such data is UNKNOWN"
-        return {"words": words, "places": []}
-    places = [{**asdict(place), "covered": "yes" if place.covered else "NO"} for place in found.places]
-    return {"words": found.words(), "places": places}
+    places = [
+        {**asdict(place), "covered": "yes" if place.covered else "NO"} for place in (found.places if found else [])
+    ]
+    return {"words": inventory_words(found), "places": places}
 
 
 def _form(given: dict[str, Any]) -> dict[str, Any]:
@@ -189,8 +205,8 @@ def document(paper: Paper) -> Document:
     blocks: list[Block] = [
         Notice(
             "What this says",
-            f"On {done['day']} the keys that open every record of this store were destroyed, in {done['copies']} "
-            "copy or copies. Nothing here says that data was deleted, or that no copy exists elsewhere.",
+            f"On {done['day']} the keys that open every record of this store were destroyed, in every copy of the key "
+            f"tree ({done['copies']}). Nothing here says that data was deleted, or that no copy exists elsewhere.",
         ),
         Facts(
             (
@@ -201,10 +217,10 @@ def document(paper: Paper) -> Document:
                 ("How to check", "unheld-verify certificate.json --log-key KEY, offline, with the log's public key"),
             )
         ),
-        Notice("Other places", f"{said['inventory']['words']}.", "warning"),
+        Notice("Other places", f"{capital(said['inventory']['words'])}.", "warning"),
         *_places(said["inventory"]["places"]),
         Heading("Cryptographic erase"),
-        Facts(tuple((_label(name), _shown(value)) for name, value in erase.items())),
+        Facts(tuple((_ERASE[name], _shown(value)) for name, value in erase.items())),
         Notice("Custodians", _custodians(erase), "warning" if erase["unaccounted"] else "statement"),
         Heading("What held the keys"),
         Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unheld.assembly import Deployment
@@ -72,15 +72,11 @@ def _check_store(store: Store) -> None:
     catalog = store.catalog
     days = sorted(number for number, day in catalog.days.items() if day.state != "forgotten")
     held = {
-        "sealing days": _words(columns.day_text(number) for number in days),
-        "columns": _words(str(len({file.column for file in catalog.live_files()}) or "")),
-        "parked batches": _words([str(len(catalog.waiting()) or "")]),
-        "rows": _words(["some" if any(tree.rows for tree in store.root.trees.values()) else ""]),
+        "sealing days": ", ".join(columns.day_text(number) for number in days),
+        "columns": len({file.column for file in catalog.live_files()}),
+        "parked batches": len(catalog.waiting()),
+        "rows": "some" if any(tree.rows for tree in store.root.trees.values()) else "",
     }
     named = [f"{what}: {value}" for what, value in held.items() if value]
     if named:
         raise StateError(f"still held: {'; '.join(named)}; no certificate is made; {_MEND}")
-
-
-def _words(items: Iterable[str]) -> str:
-    return ", ".join(item for item in items if item)

@@ -106,6 +106,11 @@ def put(path: Path, data: bytes) -> Path:
     return path
 
 
+def capital(words: str) -> str:
+    """A sentence's first letter as a capital."""
+    return words[:1].upper() + words[1:]
+
+
 def check_out(folder: Path) -> None:
     """Refuse a folder that holds something: what is handed out must be what was made now."""
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):

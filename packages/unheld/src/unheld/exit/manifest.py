@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unheld.exit.allowed import NOT_HANDED_OVER
+from unheld.exit.issuing import capital
 from unheld.exit.tables import Table, facts
 from unheld.papers.document import Block, Bullets, Document, Facts, Heading, Notice, Paragraph
 from unheld.papers.document import Table as Grid
@@ -55,7 +56,7 @@ def document(paper: Paper) -> Document:
         Heading("What is not handed over"),
         Bullets(tuple(said["not_handed_over"])),
         Heading("Other places"),
-        Notice("Known places", f"{said['inventory']}.", "warning"),
+        Notice("Known places", f"{capital(said['inventory'])}.", "warning"),
         Paragraph("This paper speaks of the files above. It does not prove that nothing else was handed over."),
         Heading("Objections"),
         Bullets(tuple(said["standstills"]) or ("No group has objected.",)),
@@ -78,7 +79,10 @@ def _table(table: dict[str, Any]) -> list[Block]:
 
 
 def _signing(received: Sequence[str]) -> list[Block]:
-    line = "_" * 36
-    sides = (("For the seller: name", line), ("Place and date", line), ("Signature", line))
-    others = (("For the buyer: name", line), ("Place and date", line), ("Signature", line))
-    return [Heading("To be signed"), Bullets(tuple(received)), Facts(sides), Facts(others)]
+    line = "_" * 26
+    rows = tuple((what, line, line) for what in ("Name", "Position", "Place and date", "Signature"))
+    return [
+        Heading("To be signed"),
+        Bullets(tuple(received)),
+        Grid("Both sides", ("", "for the seller", "for the buyer"), rows),
+    ]

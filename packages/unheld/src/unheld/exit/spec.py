@@ -83,12 +83,12 @@ def text(given: Mapping[str, Any], name: str, place: str, default: str | None = 
 
 def _spec(document: dict[str, Any], folder: Path, home: str) -> Spec:
     known(document, {"buyer", "numbers", "tables"}, "the file")
+    numbers = _numbers(_table(document, "numbers", "the file"), home)
     tables = _table(document, "tables", "the file")
     if not tables:
         raise BadInputError(f"[tables.…] is missing: name at least one of {', '.join(TABLES)}")
     known(tables, set(TABLES), "[tables]")
     made = tuple(_one(name, _table(tables, name, "[tables]"), folder) for name in TABLES if name in tables)
-    numbers = _numbers(_table(document, "numbers", "the file"), home)
     if not numbers.plmn and any(
         TABLES[table.name][column] is IMSI for table in made for column in table.columns.values()
     ):

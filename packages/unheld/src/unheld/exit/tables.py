@@ -114,9 +114,9 @@ def _batches(spec: TableSpec) -> Iterator[Batch]:
 
 def _check_names(names: Sequence[str], name: str) -> None:
     """A table's first line must hold names: in a file without a header the first person would stand there."""
-    for number, given in enumerate(names, 1):
+    for given in names:
         if found := stray(given):
-            raise BadInputError(f"{name}: line 1: the name of column {number}: {found}; {_NOTHING_LEFT}")
+            raise BadInputError(f"{name}: line 1: {found} in the name of a column; {_NOTHING_LEFT}")
 
 
 def _written(table: pa.Table) -> bytes:
