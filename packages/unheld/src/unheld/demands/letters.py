@@ -116,7 +116,7 @@ def _narrowed(demand: Demand) -> tuple[Block, ...]:
     )
     return (
         Notice("A part of the demand is refused", "Nothing was handed over on any part of it. The reasons follow."),
-        Table("What is refused", ("", "Kinds of facts", "Days"), rows),
+        Table("What is refused", ("Part", "Kinds of facts", "Days"), rows),
         Paragraph("That the rest is not refused so far does not say that it is granted."),
     )
 

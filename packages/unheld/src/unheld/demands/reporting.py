@@ -147,7 +147,7 @@ def _shown(table: Counted, titles: Mapping[str, str]) -> Iterator[Block]:
     ]
     rows.append(("All", *(f"{count:,}" for count in table.total)))
     caption = f"{table.words}. {_OVERLAP}" if table.overlaps else f"{table.words}."
-    names = ("", *(measure.capitalize() for measure in table.measures))
+    names = (table.name.capitalize(), *(measure.capitalize() for measure in table.measures))
     yield Table(caption, names, tuple(rows), frozenset(range(1, len(names))))
 
 
