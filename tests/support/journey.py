@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from tests.support.commands import Box, Ended, in_process
 from unheld.assembly import Deployment
+from unheld.cli import numbers
 from unheld.exit import objection
 from unheld.ledger import Ledger
 from unheld.testing import textfile
@@ -117,6 +118,7 @@ class _Journey:
         self._found()
         self._take_in()
         self._prove()
+        self._demand()
         self._forget()
         self._lapse()
         self._leave()
@@ -167,6 +169,53 @@ class _Journey:
         self._call("log", "verify")
         self._call("log", "prove", "--kind", "close", "--out", self._folder / "close.tlog-proof")
 
+    def _demand(self) -> None:
+        """Three demands that name the claimant: one of a list, one withdrawn, one that is secret for a while."""
+        listed = self._folder / "delivered" / "targets.txt"
+        others = self._network.registry["msisdn"].to_pylist()[2:5]
+        listed.write_text("\n".join([self._network.claimant, *others]))
+        filing: list[str | Path] = [
+            "--authority",
+            "Ministry",
+            "--authority-kind",
+            "ministry",
+            "--asks",
+            "location",
+            "--asks",
+            "traffic",
+        ]
+        window = ["--begins", str(FIRST), "--ends", str(FIRST + timedelta(days=4))]
+        many = self._filed(*filing, *window, "--targets", listed, "--basis", "MM-31-2013-77", "--by", "Anna")
+        self._call("demand", "check", many)
+        self._call("demand", "show", many, label="demand show checked")
+        self._call("demand", "narrow", many, "--asks", "location", "--by", "Anna")
+        self._call("demand", "refuse", many, "--code", "RealTime", "--by", "", code=1, label="demand refuse by nobody")
+        self._call("demand", "refuse", many, "--code", "MultipleTargets", "--by", "Anna")
+        self._call("demand", "show", many)
+        one = self._filed(*filing, "--targets", self._folder / "claimant.txt", label="demand receive one")
+        self._call("demand", "withdraw", one, "--by", "Anna")
+        secret = ["--secret-until", "2026-07-30"]
+        self._filed(*filing, *secret, "--targets", self._folder / "claimant.txt", label="demand receive secret")
+        self._call("demand", "list")
+        self._call("demand", "rules")
+        self._call("demand", "letter", many, "--out", self._folder / "letter")
+        self._call("demand", "report", "--out", self._folder / "report")
+        self._claim("demand claim early")
+
+    def _filed(self, *words: str | Path, label: str = "demand receive") -> str:
+        """File a demand; its id."""
+        folder = self._box.root.with_name("s.register") / "demands"
+        before = set(folder.iterdir()) if folder.exists() else set()
+        self._call("demand", "receive", *words, label=label)
+        [made] = set(folder.iterdir()) - before
+        return made.name
+
+    def _claim(self, label: str) -> None:
+        """Ask for the claimant; the number is typed, and here given in its place."""
+        out = self._folder / "claim"
+        with patch(f"{numbers.__name__}.ask_one", lambda _: f"tel:{self._network.claimant}"):
+            self._call("demand", "claim", "--asker", "the holder", "--out", out, label=label)
+
     def _forget(self) -> None:
         plan, code = self._folder / "plan.json", self._folder / "code.txt"
         planned = self._call("erase", "plan", "--file", self._folder / "claimant.txt", "--out", plan)
@@ -178,6 +227,7 @@ class _Journey:
         self._call("erase", "apply", plan, "--confirm", "00000000", code=4, label="erase apply unconfirmed")
         self._call("erase", "apply", plan, "--confirm", digest)
         self._call("log", "publish")
+        self._claim("demand claim")
         proof = self._folder / "receipt.tlog-proof"
         self._call("receipt", "open", plan.with_suffix(".box"), "--code", f"@{code}", "--out", proof)
         self._call("receipt", "check", proof)

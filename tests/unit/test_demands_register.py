@@ -195,6 +195,12 @@ def test_the_count_is_what_is_named(
     assert not (made.register / "demands").exists()
 
 
+def test_a_demand_has_arrived_when_it_is_filed(made: Registered) -> None:
+    """A receipt in the future would put off the day on which a secret demand is published."""
+    with made.desk() as desk, pytest.raises(BadInputError, match="received: that day is still to come"):
+        desk.receive(filed(received=DAY + 1), [PERSON])
+
+
 def test_a_document_has_a_bound(made: Registered) -> None:
     """More than 20 MB are not taken."""
     with made.desk() as desk, pytest.raises(BadInputError, match="at less resolution"):

@@ -145,7 +145,7 @@ def refuse(
     said += [f"  {item}: {codes.known()[item].title}" for item in done.codes]
     said += _held(done.held)
     said.append("  the log tells of it at its next cadence, or when the demand's secrecy ends")
-    return Answer(said, _short(done) | {"held": done.held.to_json() if done.held else {}})
+    return Answer(said, _ended(done) | {"held": done.held.to_json() if done.held else {}})
 
 
 @command(demand, "withdraw", Surface.FIGURES)
@@ -171,7 +171,7 @@ def list_all() -> Answer:
         + (f"; {', '.join(item.codes)}" if item.codes else "")
         for item in found
     ]
-    return Answer(said or ["no demand was filed"], {"demands": [_short(item) for item in found]})
+    return Answer(said or ["no demand was filed"], {"demands": [_ended(item) for item in found]})
 
 
 @command(demand, "show", Surface.FIGURES)
@@ -190,7 +190,7 @@ def show(demand_id: Id) -> Answer:
     held = found.held.to_json() if found.held else {}
     return Answer(
         said,
-        _short(found)
+        _ended(found)
         | {"filed": found.filed.to_json(), "findings": _findings(found), "acts": acts, "held": held}
         | {"state_words": model.WORDS[found.state]},
     )
@@ -280,9 +280,11 @@ def _short(found: Demand) -> dict[str, Any]:
         "received": columns.day_text(found.filed.received),
         "begins": _text(found.begins),
         "ends": _text(found.ends),
-        "codes": list(found.codes),
-        "decided_by": found.decided_by,
     }
+
+
+def _ended(found: Demand) -> dict[str, Any]:
+    return _short(found) | {"codes": list(found.codes), "decided_by": found.decided_by}
 
 
 def _text(day: int) -> str:

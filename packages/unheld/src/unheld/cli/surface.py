@@ -57,6 +57,9 @@ _DEMAND = {
     "received": "a date",
     "begins": "a date",
     "ends": "a date",
+}
+_ENDED = {
+    **_DEMAND,
     "codes[]": "fixed words",
     "decided_by": "who decided, as typed; no text with nine digits is taken",
 }
@@ -254,11 +257,11 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
     "demand receive": _DEMAND,
     "demand check": {**_DEMAND, **_FINDINGS, "by_date": "a date and why that one"},
     "demand narrow": _DEMAND,
-    "demand refuse": {**_DEMAND, **_HELD},
+    "demand refuse": {**_ENDED, **_HELD},
     "demand withdraw": _DEMAND,
-    "demand list": {f"demands[].{name}": word for name, word in _DEMAND.items()},
+    "demand list": {f"demands[].{name}": word for name, word in _ENDED.items()},
     "demand show": {
-        **_DEMAND,
+        **_ENDED,
         **_FINDINGS,
         **_HELD,
         "state_words": "fixed sentence",

@@ -52,12 +52,12 @@ class Register:
         self._deployment, self._origin, self._store = deployment, origin, store
         self._folder = deployment.register / FOLDER
         self._ledger = Ledger(deployment.ledger)
-        self._kept = {bytes.fromhex(path.name): _load(path) for path in self._folders() if (path / _file(1)).exists()}
-        self._check_ledger()
+        found = {bytes.fromhex(path.name): _load(path) for path in self._folders() if any(path.glob("[0-9]*.json"))}
+        self._kept = {id_: found[id_] for id_ in self._told(found) if id_ in found} | found
 
     def demands(self) -> list[Demand]:
-        """Every demand, the oldest first."""
-        return sorted((kept.demand for kept in self._kept.values()), key=lambda item: (item.acts[0].at, item.id))
+        """Every demand, in the order in which they were filed."""
+        return [kept.demand for kept in self._kept.values()]
 
     def find(self, prefix: str) -> Demand:
         """The demand whose id begins so. Raises BadInputError unless it is exactly one."""
@@ -87,6 +87,8 @@ class Register:
         if id_ in self._kept:
             return self._again(id_, filed)
         _check_named(filed, identities, document)
+        if filed.received > assembly.clock().now() // 86_400:
+            raise BadInputError("received: that day is still to come; a demand is filed when it has arrived")
         model.check_text("by", by)
         tree = receipt.party_tree(identities, self._store.hex(), says="named")
         folder, public = self._folder / id_.hex(), self._deployment.escrow_public()
@@ -194,14 +196,20 @@ class Register:
                 raise BadInputError(f"{path}: does not belong into the register; take it away")
         return found
 
-    def _check_ledger(self) -> None:
-        """A demand that the ledger tells of, and an act of it, must be here: nobody may cut a chain's end off."""
-        known = {opening.entry for kept in self._kept.values() for opening in kept.openings}
+    def _told(self, found: Mapping[bytes, _Kept]) -> list[bytes]:
+        """The demands that the ledger tells of, in order. Raises BadInputError where an act it tells of is missing:
+        nobody may cut the end off a chain."""
+        known = {opening.entry for kept in found.values() for opening in kept.openings}
+        order = []
         for kept in self._ledger.kept():
             said = kept.opening.statement
-            if str(said["kind"]).startswith("demand-") and kept.opening.entry not in known:
+            if not str(said["kind"]).startswith("demand-"):
+                continue
+            if kept.opening.entry not in known:
                 path = self._folder / str(said["demand"])
                 raise BadInputError(f"{path}: the act that made a statement of {said['day']} is missing; {_MENDING}")
+            order.append(bytes.fromhex(said["demand"]))
+        return order
 
 
 @contextmanager
