@@ -143,9 +143,9 @@ class TokenSlot:
         """Destroy every key, then every data object."""
         with self._session("erasing: some keys may live; wipe again", StateError) as session:
             held = self._held(session)
-            for id_ in held.keys:
+            for id_ in sorted(held.keys):
                 self._drop_key(session, id_)
-            self._drop(session, _Held((), held.values), list(held.values))
+            self._drop(session, _Held((), held.values), sorted(held.values))
 
     def words(self) -> str:
         """How far an erasure at this place holds, in plain words, printed wherever one is reported."""

@@ -25,6 +25,7 @@ _SOUND = {
     Attribute.NEVER_EXTRACTABLE: True,
     Attribute.LOCAL: True,
 }
+# Not modifiable, so that a copy inside the token has the same label and id, and is found as one of two.
 _TEMPLATE = {
     Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.ENCRYPT: True, Attribute.DECRYPT: True,
     Attribute.WRAP: False, Attribute.UNWRAP: False, Attribute.SIGN: False, Attribute.VERIFY: False,
