@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
@@ -24,7 +21,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-_AXE = Path(__file__).parent / "axe"
 
 
 @contextmanager
@@ -64,7 +60,7 @@ def opened(browser: Browser, path: Path, *, width: int = 360, script: bool = Tru
 
 
 def violations(page: Page) -> list[str]:
-    """What axe-core finds: `rule: elements`, for WCAG 2.2 A and AA and its own best practices. Skips without npm."""
+    """What axe-core finds: `rule: elements`, for WCAG 2.2 A and AA and its own best practices."""
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(axe_source())
     found: list[dict[str, Any]] = page.evaluate("axe.run().then(result => result.violations)")
@@ -73,18 +69,5 @@ def violations(page: Page) -> list[str]:
 
 @cache
 def axe_source() -> str:
-    """axe-core as its lock file names it, fetched by npm. Nothing that is shipped needs it, so without npm it skips."""
-    with TemporaryDirectory() as folder:
-        npm_ci(_AXE, Path(folder))
-        return (Path(folder) / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-
-
-def npm_ci(source: Path, folder: Path) -> None:
-    """Install in `folder` what the lock file in `source` names, checked by its digests; skips without npm."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed: this asks npm packages that no shipped part needs (apt-get install npm)")
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(source / name, folder)
-    command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)
+    """axe-core, as the locked test package carries it."""
+    return files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
