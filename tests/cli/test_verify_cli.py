@@ -192,3 +192,81 @@ def test_words_are_printed_on_a_terminal_without_unicode(tmp_path: Path) -> None
 
     assert made.returncode == 0
     assert "\\xe9" in made.stdout
+
+
+PAPERS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "paper.json").read_text())
+
+
+@pytest.mark.parametrize("made", PAPERS["papers"], ids=lambda made: made["kind"])
+def test_good_paper_exits_0_with_its_steps(
+    tmp_path: Path, made: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A paper is known as one by its content, prints its seven steps, and whose word it is."""
+    assert cli.main([_write(tmp_path, "any.name", made["paper"]), "--log-key", PAPERS["vkey"]]) == 0
+
+    out = capsys.readouterr().out
+    assert f"ok 7 meaning: {made['says']}" in out
+    assert "NOT proven: It does not prove that what the paper says is true" in out
+
+
+@pytest.mark.parametrize("bad", PAPERS["bad_papers"], ids=lambda bad: bad["flaw"])
+def test_bad_paper_exits_as_the_vectors_say(
+    tmp_path: Path, bad: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A paper with one flaw names the step, and shows nothing to be true."""
+    assert cli.main([_write(tmp_path, "a", bad["paper"]), "--log-key", PAPERS["vkey"]]) == bad["exit_code"]
+
+    out = capsys.readouterr().out
+    assert f": step {bad['step']}, " in out
+    assert "Nothing in it is shown to be true" in out
+
+
+def _log_with_a_breach(folder: Path) -> str:
+    """A log whose standstill was broken; its key."""
+    writer = LogWriter.create(folder, bytes(32), "log.example/unheld")
+    pause = {"group": "w-7f3a.example", "digest": "00" * 32, "begins": "2026-01-07", "ends": "2026-02-06"}
+    said = [("standstill", "2026-01-06", pause), ("paper", "2026-01-20", {"paper": "manifest", "digest": "01" * 32})]
+    openings = [statement.commit(statement.make("log.example/unheld", kind, day, **more)) for kind, day, more in said]
+    writer.append(0, [opening.entry for opening in openings])
+    for index, opening in enumerate(openings):
+        writer.publish_opening(index, opening)
+    return note.format_key(writer.key)
+
+
+def test_broken_promise_exits_20_and_the_log_is_authentic(tmp_path: Path) -> None:
+    """A log that shows a handover within a standstill says so plainly, and does not say that nothing in it is true."""
+    key = _log_with_a_breach(tmp_path / "log")
+
+    done = _run(str(tmp_path / "log"), "--log-key", key)
+
+    assert done.returncode == 20
+    assert "ok 6 promises: standstills published: 1; handovers made while one ran: 1" in done.stdout
+    assert "\n  VERIFIED, AND A PROMISE WAS BROKEN: The log log.example/unheld holds 2 entries" in done.stdout
+    assert "FINDING: A promise was broken: w-7f3a.example objected" in done.stdout
+    assert "Nothing in it is shown to be true" not in done.stdout
+
+
+def test_json_tells_a_broken_promise(tmp_path: Path) -> None:
+    """A program finds group, days and entries of a breach."""
+    key = _log_with_a_breach(tmp_path / "log")
+
+    result = json.loads(_run(str(tmp_path / "log"), "--log-key", key, "--json").stdout)["results"][0]
+
+    assert (result["outcome"], result["exit_code"]) == ("verified, and a promise was broken", 20)
+    found = result["broken_promises"][0]
+    assert (found["standstill"], found["manifest"], found["day"]) == (0, 1, "2026-01-20")
+
+
+def test_folder_that_says_it_is_a_bag_is_checked_as_a_case_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder with bagit.txt is a case folder, and a broken one is not taken for a log."""
+    _write(tmp_path, "bagit.txt", "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
+
+    assert cli.main([str(tmp_path), "--log-key", KEY]) == 21
+    assert "step 1, form: bag-info.txt is missing" in capsys.readouterr().out
+
+
+def test_version_is_told() -> None:
+    """--version names program and version."""
+    assert _run("--version").stdout.startswith("unheld-verify 0.")

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.cases import made_case
+
 ROOT = Path(__file__).parents[2]
 VECTORS: dict[str, Any] = json.loads((ROOT / "vectors" / "log.json").read_text())
 
@@ -33,6 +35,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     assert built.returncode == 0, built.stderr
     return next(out.glob("*.whl"))
+
+
+@pytest.mark.parametrize("name", [path.name for path in sorted((ROOT / "packages").iterdir()) if path.is_dir()])
+def test_every_package_carries_licence_and_readme(name: str) -> None:
+    """What is installed says under which licence, the repository's, and what it is."""
+    folder = ROOT / "packages" / name
+    metadata = (folder / "pyproject.toml").read_text()
+
+    assert (folder / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert (folder / "README.md").read_text().startswith(f"# {name}\n")
+    assert 'license-files = ["LICENSE"]\nreadme = "README.md"\n' in metadata
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +75,12 @@ def test_wheel_needs_cryptography_only(wheel: Path) -> None:
         folder = next(name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name)
         metadata = Parser().parsestr(archive.read(f"{folder}/METADATA").decode())
         commands = archive.read(f"{folder}/entry_points.txt").decode()
+        assert archive.read(f"{folder}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
 
     assert [need.split(">")[0] for need in metadata.get_all("Requires-Dist", [])] == ["cryptography"]
     assert "unheld-verify = unheld_verify.cli:main" in commands
+    assert str(metadata.get_payload()).startswith("# unheld-verify\n")
+    assert metadata.get_all("License-File") == ["LICENSE"]
 
 
 def test_nothing_else_of_ours_is_importable_beside_it(alone: Path) -> None:
@@ -101,3 +117,27 @@ def test_receipts_verify_with_the_wheel_alone(alone: Path, tmp_path: Path) -> No
 
     assert _run(alone, *command, str(tmp_path / "good")).returncode == 0
     assert _run(alone, *command, str(tmp_path / "false")).returncode == 20
+
+
+def test_papers_and_case_folders_verify_with_the_wheel_alone(
+    alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A paper, a case folder and the log in it are checked with nothing else of ours installed."""
+    papers = json.loads((ROOT / "vectors" / "paper.json").read_text())
+    (tmp_path / "paper.json").write_text(papers["papers"][1]["paper"])
+    case = made_case(tmp_path / "s", monkeypatch)
+    case.build(tmp_path / "case")
+    key = case.deployment.policy().log_key
+
+    paper = _run(alone, "-m", "unheld_verify.cli", "--log-key", papers["vkey"], str(tmp_path / "paper.json"))
+    folder = _run(alone, "-m", "unheld_verify.cli", "--log-key", key, str(tmp_path / "case"))
+    log = _run(alone, "-m", "unheld_verify.cli", "--log-key", key, str(tmp_path / "case" / "data" / "log"))
+
+    assert (paper.returncode, folder.returncode, log.returncode) == (0, 0, 0), folder.stdout
+    assert "ok 8 meaning: The case folder is whole" in folder.stdout
+    assert "ok 6 promises: standstills published: 1; " in log.stdout
+
+
+def test_wheel_says_its_version(alone: Path) -> None:
+    """A report can name the version that checked."""
+    assert _run(alone, "-m", "unheld_verify.cli", "--version").stdout == "unheld-verify 0.1.0\n"

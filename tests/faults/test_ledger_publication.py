@@ -1,4 +1,4 @@
-"""Headquarters' own statements reach the log once, closed until they are due, with a store or none, whatever crashes."""
+"""What headquarters says reaches the log once, closed until it is due, with a store or none, whatever crashes."""
 
 from __future__ import annotations
 

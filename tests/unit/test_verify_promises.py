@@ -63,7 +63,7 @@ def test_every_pause_that_a_manifest_falls_into_is_told(tmp_path: Path) -> None:
     )
 
     assert [item.group for item in found.broken] == ["w-7f3a.example", "w-0001.example"]
-    assert found.words == "2 standstills are published, handovers made while one ran: 2"
+    assert found.words == "standstills published: 2; handovers made while one ran: 2"
 
 
 def test_what_is_not_published_is_not_judged(tmp_path: Path) -> None:

@@ -73,10 +73,10 @@ def verify(folder: Path, key: Key, tell: Teller = silent) -> CaseFolder:
     tell(Step(3, "log", f"the log {head.origin} verifies whole: {head.size} entries"))
     with step(4, "proofs"):
         receipts = _verify_proofs(folder, sizes, key, _Roots(log, head))
-    tell(Step(4, "proofs", f"{len(receipts)} receipts hold, and their checkpoints are of this same log"))
+    tell(Step(4, "proofs", f"receipts: {len(receipts)}; each holds, and its checkpoint is of this same log"))
     with step(5, "papers"):
         papers = _verify_papers(folder, sizes, key, _Roots(log, head))
-    tell(Step(5, "papers", f"{len(papers)} papers hold, and their checkpoints are of this same log"))
+    tell(Step(5, "papers", f"papers: {len(papers)}; each holds, and its checkpoints are of this same log"))
     with step(6, "one person"):
         tell(Step(6, "one person", _one_person(receipts)))
     with step(7, "promises"):

@@ -43,7 +43,7 @@ class Promises:
     @property
     def words(self) -> str:
         """Both numbers as a sentence without its full stop."""
-        return f"{self.standstills} standstills are published, handovers made while one ran: {len(self.broken)}"
+        return f"standstills published: {self.standstills}; handovers made while one ran: {len(self.broken)}"
 
 
 def kept(log: Log, head: Checkpoint) -> Promises:
