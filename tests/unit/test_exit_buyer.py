@@ -38,7 +38,7 @@ def test_the_rest_is_unknown(tmp_path: Path) -> None:
 
 
 def test_a_share_that_ends_is_not_counted_in_the_end(tmp_path: Path) -> None:
-    """49 percent before a condition is met and 80 after are not 129: who owns it after all conditions are met counts."""
+    """49 percent before a condition is met and 80 after it are not 129: what counts is who owns it in the end."""
     after = SHARE.replace("49", "80").replace("2022-03-01", "2022-03-22").replace('"o"', '"p"')
     text = HEAD + SHARE.replace("source", "to = 2022-03-22\nsource") + after
 

@@ -265,7 +265,8 @@ def test_a_form_fills_what_a_person_knows(made: TestStore) -> None:
     """Makers, serial numbers and persons come from the form, and every field of NIST SP 800-88 is there."""
     _drop(made)
     form = made.folder / "form.toml"
-    text = '[[media]]\nmanufacturer = "Maker"\nserial_number = "S1"\n[sanitization]\nname = "A Person"\ndate = 2026-07-01\n'
+    text = '[[media]]\nmanufacturer = "Maker"\nserial_number = "S1"\n'
+    text += '[sanitization]\nname = "A Person"\ndate = 2026-07-01\n'
     form.write_text(text + '[more]\nassumptions = ["The cellar was locked."]\n')
     body = _certify(made, form=form).paper.body
 

@@ -32,12 +32,21 @@ AFTER = ("post_sanitization_confidentiality", "post_sanitization_destination")
 PERSON = ("name", "position_title", "date", "location", "contact")
 _PERSONS = ("sanitization", "verification")
 
+_SOFTWARE = "software token"
 # By the class of a slot: what NIST SP 800-88 would call its erasing, and why not more.
 _DESCRIPTIONS: Mapping[str, str] = {
     "file": (
         "Clear: the 32-byte key was overwritten in place in a file and read back. Not Purge: it does not survive "
         "a snapshot, mirror or backup of that file, a file system that copies on write, or a disk's spare cells "
         "(wear levelling)."
+    ),
+    "token": (
+        "Purge, as far as the module keeps its word: a key that cannot be taken out was destroyed in it. It does not "
+        "survive a clone or backup of the token that the module allows."
+    ),
+    _SOFTWARE: (
+        "Clear at most: the key was destroyed in a token that is a program. Not Purge: its files survive a snapshot, "
+        "mirror or backup of their disk."
     ),
 }
 _ERASE = {
@@ -114,7 +123,7 @@ def body(policy: Policy, found: Destroyed, custody: Custody, inventory: Inventor
             "method_used": "Cryptographic erase: the key of every party's key was destroyed, then every column's.",
             "tool_used": f"unheld {metadata.version('unheld')}",
             "verification_method": (
-                "Full: after each destruction the slot is read back past the page cache, and the old key opens nothing."
+                "Full: after each destruction the slot is read again, and the old key opens nothing."
             ),
             **said["after"],
         },
@@ -151,7 +160,7 @@ def _erase(policy: Policy, found: Destroyed, custody: Custody) -> dict[str, Any]
 
 def _description(slots: str) -> str:
     return _DESCRIPTIONS.get(
-        slots.partition(":")[0],
+        _SOFTWARE if _SOFTWARE in slots else slots.partition(":")[0],
         f"Not classed by this version: the slot calls itself {slots!r}; see its module's papers.",
     )
 
