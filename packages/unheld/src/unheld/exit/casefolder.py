@@ -58,7 +58,7 @@ class Wanted:
 @dataclass
 class Built:
     """What went in: proofs and papers by name with their words, letters, those nobody's numbers were looked for in,
-    and papers the log does not tell of yet. `known` are names that may look like a number: of the log, of groups."""
+    and papers the log does not tell of yet. `known` are names that may look like a number: of the log, groups, papers."""
 
     head: Checkpoint
     known: tuple[str, ...] = ()
@@ -202,6 +202,7 @@ def _papers(folder: Path, wanted: Wanted, built: Built) -> None:
         name = f"papers/{issuing.name(checked.paper)}.json"
         _write(folder / name, data)
         built.papers[name] = checked.says
+        built.known = (*built.known, issuing.name(checked.paper))
         built.not_proven |= dict.fromkeys(checked.not_proven)
 
 
