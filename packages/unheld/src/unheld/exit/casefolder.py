@@ -58,7 +58,7 @@ class Wanted:
 @dataclass
 class Built:
     """What went in: proofs and papers by name with their words, letters, those nobody's numbers were looked for in,
-    and papers the log does not tell of yet. `known` are names that may look like a number: of the log, groups, papers."""
+    and papers the log does not tell of yet. `known`: names of the log, of groups and papers, which may be of digits."""
 
     head: Checkpoint
     known: tuple[str, ...] = ()
