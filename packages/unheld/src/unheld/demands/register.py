@@ -53,7 +53,7 @@ class Register:
         self._folder = deployment.register / FOLDER
         self._ledger = Ledger(deployment.ledger)
         found = {bytes.fromhex(path.name): _load(path) for path in self._folders() if any(path.glob("[0-9]*.json"))}
-        self._kept = {id_: found[id_] for id_ in self._told(found) if id_ in found} | found
+        self._kept = {id_: found[id_] for id_ in self._in_order(found) if id_ in found} | found
 
     def demands(self) -> list[Demand]:
         """Every demand, in the order in which they were filed."""
@@ -196,7 +196,7 @@ class Register:
                 raise BadInputError(f"{path}: does not belong into the register; take it away")
         return found
 
-    def _told(self, found: Mapping[bytes, _Kept]) -> list[bytes]:
+    def _in_order(self, found: Mapping[bytes, _Kept]) -> list[bytes]:
         """The demands that the ledger tells of, in order. Raises BadInputError where an act it tells of is missing:
         nobody may cut the end off a chain."""
         known = {opening.entry for kept in found.values() for opening in kept.openings}
