@@ -146,9 +146,18 @@ class TestStore:
 
 
 def made_store(
-    tmp_path: Path, n: int = 1, t: int = 1, copies: int = 0, first_day: date = FIRST_DAY, **policy: Any
+    tmp_path: Path,
+    n: int = 1,
+    t: int = 1,
+    copies: int = 0,
+    first_day: date = FIRST_DAY,
+    slots: dict[str, str] | None = None,
+    **policy: Any,
 ) -> TestStore:
-    """A new deployment under `tmp_path` that began at midnight of `first_day`; `policy` overrides fields of Policy."""
+    """A new deployment under `tmp_path` that began at midnight of `first_day`; `policy` overrides fields of Policy.
+
+    `slots` names slots that lie elsewhere than in files.
+    """
     began = columns.day_of(first_day) * 86_400
     seeds = {"log": crypto.random_bytes(32), "plan": crypto.random_bytes(32)}
     origin = "store.example/unheld"
@@ -161,5 +170,5 @@ def made_store(
     }  # fmt: skip
     deployment = Deployment(tmp_path / "s")
     with patch.dict(os.environ, {CLOCK_VARIABLE: str(began)}):
-        found(deployment, Policy(**{**fields, **policy}), seeds)
+        found(deployment, Policy(**{**fields, **policy}), seeds, slots)
     return TestStore(tmp_path, deployment, began)
