@@ -232,6 +232,8 @@ class _Journey:
         self._call("receipt", "open", plan.with_suffix(".box"), "--code", f"@{code}", "--out", proof)
         self._call("receipt", "check", proof)
         self._call("receipt", "page", "--out", self._folder / "check.html")
+        case = self._folder / "case"
+        self._call("casefolder", "--box", plan.with_suffix(".box"), "--code", f"@{code}", "--out", case)
 
     def _lapse(self) -> None:
         self._box.when += timedelta(days=9)

@@ -34,6 +34,7 @@ MAX_LETTER_BYTES = 100_000_000
 _FILE_BYTES = 20_000_000
 _MODE = 0o644
 _NAME = re.compile(r"[^.\W][\w .,()\[\]&'+=@-]{0,119}")
+_PERSON = "the person whom this receipt names"
 # Statements of these kinds are proven one by one; whoever needs another makes its receipt from the log beside them.
 _PROVEN = {"lapse", "standstill"}
 _PROVEN |= {kind for kind in statement.KINDS if kind.startswith(("erase-", "demand-"))}
@@ -189,7 +190,8 @@ def _keep(folder: Path, built: Built, index: int, found: receipt.Receipt, data: 
     whose = "log" if found.party is None else "party"
     name = f"proofs/{whose}-{index:06d}-{found.statement['kind']}.tlog-proof"
     _write(folder / name, data)
-    built.proofs[name] = found.says
+    # The text is printed and passed on; whose receipt it is stands in the receipt alone.
+    built.proofs[name] = found.says.replace(found.party.identity, _PERSON) if found.party else found.says
     built.not_proven |= dict.fromkeys(found.not_proven)
 
 
@@ -213,7 +215,10 @@ def _papers_of(wanted: Wanted, built: Built) -> Iterator[tuple[Path, bytes]]:
     if wanted.deployment is None:
         return
     for path in sorted((wanted.deployment.register / "papers").glob("*.json")):
-        made = paper.decode(_read(path, paper.MAX_PAPER_BYTES))
+        try:
+            made = paper.decode(_read(path, paper.MAX_PAPER_BYTES))
+        except BadInputError as error:
+            raise BadInputError(f"{path}: {error}; put back the register's last good copy") from None
         try:
             yield path, issuing.prove(wanted.deployment, made).encode()
         except CannotVerifyError:
