@@ -83,7 +83,7 @@ STRAYS = {
     "a moment as since": ("2020-01,", "2020-01-17 10:12,", "a date with a time"),
     "a device as a line": ("+99912345678", "352099001761481", "IMEI"),
     "a device as an IMSI": ("001010000000001", "352099001761481", "IMEI"),
-    "an IMSI of others": ("001010000000001", "414060000000001", "[numbers] plmn"),
+    "an IMSI of others": ("001010000000001", "414060000000001", "operator (plmn)"),
     "a short IMSI": ("001010000000001", "00101000000001", "15 digits"),
     "a short code as a line": ("+99912345678", "1333", "phone number"),
     "a name as a line": ("+99912345678", "NOBODYBANK", "phone number"),

@@ -37,7 +37,7 @@ class Form:
 
 
 MSISDN = Form("a phone number that a numbering plan knows")
-IMSI = Form("15 digits that begin with a network code of [numbers] plmn", r"[0-9]{15}")
+IMSI = Form("15 digits that begin with a network code of this operator (plmn)", r"[0-9]{15}")
 ICCID = Form("a SIM card's number: 89, 19 or 20 digits, the last the check digit", r"89[0-9]{17,18}")
 MONTH = Form("a month YYYY-MM", r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])")
 DAY = Form("a date YYYY-MM-DD", r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])")

@@ -84,5 +84,5 @@ def _signing(received: Sequence[str]) -> list[Block]:
     return [
         Heading("To be signed"),
         Bullets(tuple(received)),
-        Grid("Both sides", ("", "for the seller", "for the buyer"), rows),
+        Grid("Both sides", ("what", "for the seller", "for the buyer"), rows),
     ]
