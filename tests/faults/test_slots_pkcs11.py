@@ -385,6 +385,19 @@ def test_a_module_that_crashes_leaves_it_unknown(
     assert generations(begun) in ALLOWED[call]
 
 
+def test_a_token_that_only_says_it_destroyed_a_key_is_found_out(
+    two: SoftToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a destruction another process looks: a key that is still there is never reported as destroyed."""
+    slot, asked = open_slot(two.uri(NAME)), Session.ask
+    monkeypatch.setattr(
+        Session, "ask", lambda self, do, **values: None if do == "destroy_key" else asked(self, do, **values)
+    )
+    with pytest.raises(StateUnknownError, match=r"erasing.*do not trust"):
+        slot.destroy(1)
+    assert generations(two) == [1, 2]
+
+
 def test_a_missing_extra_is_named(token: SoftToken, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without python-pkcs11 the slots work but for tokens, and the error says what to install."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)

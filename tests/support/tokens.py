@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from unheld_slots.pkcs11 import pin
+
 PIN = "913 57;&?%=z"
 _MODULE = Path("/usr/lib/softhsm/libsofthsm2.so")
 # A program of its own that shares no code with the slots: every object as [class, label, id of a key or value in hex].
@@ -116,3 +118,5 @@ def _use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     conf = folder.with_name("softhsm2.conf")
     conf.write_text(f"directories.tokendir = {folder}\nobjectstore.backend = file\nlog.level = ERROR\n")
     monkeypatch.setenv("SOFTHSM2_CONF", str(conf))
+    monkeypatch.setattr(pin, "_given", {})  # as a process that starts: twins have one serial number
+    monkeypatch.setattr(pin, "_refused", set())

@@ -136,7 +136,9 @@ class TokenSlot:
         with self._session("erasing: the key is destroyed, its sealed bytes are not removed", StateError) as session:
             held = self._held(session)
             if id_ in held.keys:
-                raise TokenError("StillOpens", "the token shows a key that it said is destroyed")
+                raise StateUnknownError(
+                    f"{self._uri}: erasing: the token shows a key that it said is destroyed; do not trust this token"
+                )
             self._drop(session, held, [id_])
 
     def wipe(self) -> None:
@@ -191,7 +193,9 @@ class TokenSlot:
             # SoftHSM calls a false tag a general error
             if fault.kind not in {"EncryptedDataInvalid", "GeneralError", "SignatureInvalid"}:
                 raise
-            raise WrongKeyError(f"{self._uri}: the key does not open its data object: it was altered") from None
+            raise WrongKeyError(
+                f"{self._uri}: the key does not open its data object: that was altered, or the token failed just now"
+            ) from None
         return Live(_generation(id_), plain[:SECRET_BYTES], plain[SECRET_BYTES:])
 
     def _under(self, head: bytes, nonce: bytes) -> dict[str, str]:
@@ -239,7 +243,7 @@ def _look(session: Session, uri: TokenUri) -> _Held:
     if not all(key["sound"] for key in found["keys"]):
         raise BadInputError(
             f"{uri}: a key of that name can leave the token or was brought into it, so copies may exist and "
-            "destroying it would forget nothing; move to a new slot"
+            "destroying it would forget nothing; use another copy of the tree, or found a new store"
         )
     return _Held(keys, dict(zip(ids, values, strict=True)))
 

@@ -54,7 +54,7 @@ class Worker:
             library = pkcs11.lib(module)
         except (RuntimeError, OSError) as error:
             raise RequestError("Module", f"{error or type(error).__name__}") from None
-        present = [slot.get_token() for slot in library.get_slots(token_present=True)]
+        present = list(_tokens(library))
         fitting = [item for item in present if all(_calls(item)[key] == value for key, value in token.items())]
         if len(fitting) != 1:
             labels = ", ".join(sorted(repr(_calls(item)["token"]) for item in present)) or "none"
@@ -137,6 +137,14 @@ class Worker:
         raise NoSuchKey
 
 
+def _tokens(library: Any) -> Iterator[Any]:
+    for slot in library.get_slots(token_present=True):
+        try:
+            yield slot.get_token()
+        except PKCS11Error:  # somebody's card in another reader that this module does not know
+            continue
+
+
 def _calls(token: Any) -> dict[str, str]:
     """What a token calls itself, by the attributes of RFC 7512."""
     serial = token.serial
@@ -172,7 +180,7 @@ def answer(worker: Worker, line: str) -> dict[str, Any]:
         return {"ok": call(**request)}
     except RequestError as error:
         return {"fault": error.kind, "words": str(error)}
-    except PKCS11Error as error:
+    except Exception as error:  # whatever a module makes the binding raise: the caller is told its name
         return {"fault": type(error).__name__, "words": str(error)}
 
 

@@ -127,7 +127,7 @@ def _said(done: Applied, slot: str, copies: int, inventory: str) -> list[str]:
     by = f" at {counted(done.custodians, 'custodian')} and the branch" if done.custodians else ""
     by += f" in {counted(copies, 'copy', 'copies')} of the tree" if rows else ""
     return [
-        f"key overwritten: {what}{by}, {done.milliseconds:.1f} ms",
+        f"key {'overwritten' if slot.startswith('file') else 'destroyed'}: {what}{by}, {done.milliseconds:.1f} ms",
         f"  erasable slot: {slot}",
         f"  {inventory}",
         "  this binds everybody who had not copied the row and the columns before",
