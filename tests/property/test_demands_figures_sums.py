@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.demands import DAY, filed, held
-from unheld.demands import codes, figures, model, reporting
+from unheld.demands import codes, figures, model, register, reporting
 from unheld.demands.figures import Outcome
 from unheld.demands.model import Act, Demand
 from unheld.papers.html import html
@@ -84,4 +84,4 @@ def test_any_register_has_a_report(listed: list[Demand]) -> None:
 
 
 def _refused(listed: list[Demand]) -> int:
-    return sum(demand.state == "refused" and demand.filed.secret_until < DAY for demand in listed)
+    return sum(demand.state == "refused" and register.due(demand) <= DAY for demand in listed)

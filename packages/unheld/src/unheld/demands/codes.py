@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -11,12 +11,21 @@ from importlib import resources
 
 @dataclass(frozen=True)
 class Code:
-    """A refusal code. `origin` says where the code comes from; `text` stands in a letter under `title`."""
+    """A refusal code. `origin` says where the code comes from; `text` stands in a letter under `title`.
+
+    A `quiet` code accuses whoever made the demand: it stands in no letter to them, and the log tells it a year later.
+    """
 
     id: str
     title: str
     origin: str
     text: str
+    quiet: bool = False
+
+
+def quiet(ids: Iterable[str]) -> set[str]:
+    """Those of these codes that are not told to whoever made the demand."""
+    return {id_ for id_ in ids if id_ in known() and known()[id_].quiet}
 
 
 @cache

@@ -145,7 +145,7 @@ def from_register(
     """
     period = _period(map(_filed_on, demands), today, first, last)
     received = [demand for demand in demands if period.has(_filed_on(demand))]
-    told = [_of_register(demand) for demand in received if register.due(demand.filed) <= today]
+    told = [_of_register(demand) for demand in received if register.due(demand) <= today]
     statements = tuple(_compared(kept, published, period, today))
     return _figures(REGISTER, period, today, told, len(received) - len(told), statements)
 

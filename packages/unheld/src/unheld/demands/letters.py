@@ -69,7 +69,13 @@ def letter(demand: Demand, policy: Policy, rulebook: Rulebook, signed_by: str = 
         raise StateError(f"the demand is {demand.state}: nothing of it is refused, so there is nothing to write")
     day = _day(demand.decided_at if refused else _narrowings(demand)[-1].at)
     findings = demand.findings if refused else _narrowing(demand)
-    reasons = demand.codes if refused else tuple(dict.fromkeys(finding.code for finding in findings))
+    found = demand.codes if refused else tuple(dict.fromkeys(finding.code for finding in findings))
+    reasons = tuple(code for code in found if code not in codes.quiet(found))
+    if refused and not reasons:
+        raise StateError(
+            "it is refused by codes alone that accuse its authority, and no letter tells those: they could be read "
+            "against people there; answer with no letter, or have counsel write one"
+        )
     blocks = (
         *_head(demand, rulebook),
         *(_refused(demand) if refused else _narrowed(demand)),

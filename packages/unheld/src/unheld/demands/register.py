@@ -15,7 +15,7 @@ from typing import Any
 
 from unheld import assembly
 from unheld.assembly import Deployment
-from unheld.demands import boxes, model
+from unheld.demands import boxes, codes, model
 from unheld.demands.boxes import Named
 from unheld.demands.model import LINES, UNKNOWN, Act, Demand, Filed, Finding, Held
 from unheld.ledger import Ledger
@@ -29,6 +29,7 @@ FOLDER = "demands"
 ID_BYTES = 16
 DOCUMENT_MOST = 20 << 20
 SECRET_MOST = 365
+_SECRET_DATED_MOST = 3_650
 """Days after its receipt on which a demand is published that would be secret without end."""
 _PREFIX_LEAST = 6
 _MENDING = "put back the last good copy of the register"
@@ -142,7 +143,7 @@ class Register:
         for kept in self._kept.values():
             for opening in kept.openings:
                 if opening.entry not in posted:
-                    self._ledger.post(opening, due(kept.demand.filed))
+                    self._ledger.post(opening, due(kept.demand))
         for folder in self._folders():
             if bytes.fromhex(folder.name) not in self._kept:
                 for path in folder.iterdir():
@@ -173,7 +174,7 @@ class Register:
         openings = [*(kept.openings if kept else []), *([opening] if opening else [])]
         self._kept[id_] = _Kept(after, crypto.sha256(data).hex(), openings)
         if opening is not None:
-            self._ledger.post(opening, due(after.filed))
+            self._ledger.post(opening, due(after))
         return after
 
     def _act(self, kind: str, by: str, fields: Mapping[str, Any]) -> Act:
@@ -228,11 +229,18 @@ def opened(deployment: Deployment, *, write: bool = False) -> Iterator[Register]
         yield register
 
 
-def due(filed: Filed) -> int:
-    """The day from which statements of a demand are published: at once, or when its secrecy ends; it always does."""
-    if filed.secret_without_end:
-        return filed.received + SECRET_MOST
-    return 0 if filed.secret_until == UNKNOWN else filed.secret_until + 1
+def due(demand: Demand) -> int:
+    """The day from which statements of a demand are published: at once, or when its secrecy ends; it always does.
+
+    What accuses the authority (duress, torture) waits a year, as a secrecy without end does: a public line of the same
+    week could be read against those who stand before them.
+    """
+    filed = demand.filed
+    dated = 0 if filed.secret_until == UNKNOWN else filed.secret_until + 1
+    endless = filed.secret_without_end or dated > filed.received + _SECRET_DATED_MOST
+    if endless or filed.duress or filed.torture or codes.quiet(demand.codes):
+        return max(filed.received + SECRET_MOST, 0 if endless else dated)
+    return dated
 
 
 def _check_named(filed: Filed, identities: Sequence[str], document: bytes) -> None:

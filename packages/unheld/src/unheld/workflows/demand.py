@@ -147,7 +147,7 @@ def _party(opened: Register, demand: Demand, private: bytes, identity: str) -> P
 
 
 def _tell(demand: Demand, openings: Sequence[Opening], party: Party, where: tuple[Log, Key], out: Path) -> Told:
-    today, open_from = assembly.clock().now() // 86_400, register.due(demand.filed)
+    today, open_from = assembly.clock().now() // 86_400, register.due(demand)
     if open_from > today:
         return Told(demand, open_from)
     written: list[Path] = []
