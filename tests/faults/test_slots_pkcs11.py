@@ -308,6 +308,22 @@ def test_a_pin_may_come_from_a_program(token: SoftToken, monkeypatch: pytest.Mon
     assert log.read_text() == "called\n"
 
 
+def test_a_pin_is_asked_for_once_on_a_terminal(token: SoftToken, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sits at a terminal is asked hidden, once for two slots of one token."""
+    asked: list[str] = []
+
+    def typed(words: str) -> str:
+        asked.append(words)
+        return PIN
+
+    monkeypatch.delenv(pin.COMMAND_VARIABLE, raising=False)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", typed)
+    for name in ("fresh", "other"):
+        create_slot(without_file(token).replace("object=fresh", f"object={name}"))
+    assert asked == ["PIN of the token of fresh: "]
+
+
 @pytest.mark.parametrize("command", ["false", "/no/such/program", "printf ''", "'"])
 def test_a_program_that_prints_no_pin_is_told(token: SoftToken, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     """The variable is named."""
