@@ -1,9 +1,7 @@
-"""Charts of the report as inline SVG, drawn here and now: the page needs neither script nor network."""
+"""Charts of the page as inline SVG, drawn here and now: the page needs neither script nor network."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
 from html import escape
 from typing import Any
 
@@ -12,11 +10,14 @@ import pyarrow as pa
 import vl_convert as vlc
 from markupsafe import Markup
 
-from unheld.demo.result import DayFigures, Readable
+from unheld.demo.measures import Slope
 
 INK, GRID = "#24313a", "#dfe5e8"
-# blue, vermilion, green, purple of Okabe and Ito: told apart by all common kinds of colour vision
-COLOURS = ["#0072b2", "#d55e00", "#007a59", "#8a4f7d"]
+# blue, vermilion, green of Okabe and Ito: told apart by all common kinds of colour vision
+COLOURS = ["#0072b2", "#d55e00", "#007a59"]
+# each kind lives shorter than the one before, so that what is seen on top is the most that can be read
+KINDS = {"charge": "when and how long", "contact": "and with whom", "place": "and from where"}
+SIDES = ("network of 2021", "with unheld, everything seized")
 _AXIS = {"gridColor": GRID, "domainColor": GRID, "tickColor": GRID, "labelColor": INK, "labelFontSize": 12}
 _TITLE = {"titleColor": INK, "titleFontSize": 12, "titleFontWeight": "normal", "titlePadding": 8}
 _LOOK: dict[str, Any] = {
@@ -24,69 +25,45 @@ _LOOK: dict[str, Any] = {
     "view": {"stroke": None},
     "axis": _AXIS | _TITLE,
     "legend": {"labelColor": INK, "labelFontSize": 13},
+    "header": {"labelColor": INK, "labelFontSize": 13, "labelFontWeight": "bold", "title": None},
 }
-WIDE, NARROW = (690, 260), (230, 200)
+_WORDS = (
+    "Two areas over the days that are over. Left, the network of 2021: all three kinds of facts stay at one height"
+    " through the whole year. Right, with unheld: places end after 7 days, contacts after 30, charges after 90."
+)
 
 
-def bytes_chart(days: Sequence[DayFigures]) -> Markup:
-    """Plain and sealed megabytes of every sealing day, side by side."""
+def slope_chart(slope: Slope) -> Markup:
+    """How many people's day can be read, by how many days ago it was: both sides on one scale."""
     rows = [
-        {"day": short(figures.day), "what": what, "MB": count / 1e6}
-        for figures in days
-        for what, count in (("as it came", figures.bytes_plain), ("sealed", figures.bytes_sealed))
+        {"side": name, "days ago": age, "people": count, "kind": KINDS[kind]}
+        for name, side in zip(SIDES, (slope.left, slope.right), strict=True)
+        for kind, counts in side.items()
+        for age, count in zip(slope.ages, counts, strict=True)
     ]
-    chart = (
+    axis = alt.Axis(format=",.0f", tickCount=4)
+    base = (
         alt.Chart(pa.Table.from_pylist(rows))
-        .mark_bar()
+        .mark_area(interpolate="step", opacity=0.85)
         .encode(
-            x=_days(),
-            y=alt.Y("MB:Q", title="megabytes"),
-            xOffset=alt.XOffset("what:N", sort=None),
-            color=_colour("what", ["as it came", "sealed"], ["#a9b7bf", COLOURS[0]]),
+            x=alt.X("days ago:Q", title="days ago", scale=alt.Scale(reverse=True, nice=False)),
+            y=alt.Y("people:Q", title="people whose day can be read", stack=None, axis=axis),
         )
     )
-    return _figure(chart, "bytes", "Bars: megabytes of every sealing day as they came, and sealed.")
+    wide, narrow = (base.encode(color=_colour(list(KINDS.values()), columns)) for columns in (3, 1))
+    picture = _svg(wide.properties(width=340, height=200), 2, "slope-wide", "wide", _WORDS)
+    return picture + _svg(narrow.properties(width=215, height=150), 1, "slope-narrow", "narrow", _WORDS)
 
 
-def readable_chart(readable: Sequence[Readable]) -> Markup:
-    """For each class of facts, how many party-days keys still open at the end of each day."""
-    names = list(dict.fromkeys(point.name for point in readable))
-    rows = [{"day": short(p.day), "kind": p.name, "open": p.party_days} for p in readable]
-    chart = (
-        alt.Chart(pa.Table.from_pylist(rows))
-        .mark_bar()
-        .encode(
-            x=_days(),
-            y=alt.Y("open:Q", title="party-days that keys still open", axis=alt.Axis(format=",.0f")),
-            color=_colour("kind", names, COLOURS),
-        )
-    )
-    return _figure(chart, "open", "Stacked bars: party-days of each kind of fact that keys still open, day by day.")
+def _colour(names: list[str], columns: int) -> alt.Color:
+    legend = alt.Legend(title=None, orient="top", symbolType="square", columns=columns)
+    return alt.Color("kind:N", scale=alt.Scale(domain=names, range=COLOURS), legend=legend)
 
 
-def short(day: date) -> str:
-    """A date as a label: `6 Jul`."""
-    return f"{day.day} {day:%b}"
-
-
-def _days() -> alt.X:
-    return alt.X("day:N", sort=None, title=None, axis=alt.Axis(labelAngle=0, labelOverlap="greedy", labelSeparation=8))
-
-
-def _colour(field: str, names: Sequence[str], colours: Sequence[str]) -> alt.Color:
-    scale = alt.Scale(domain=list(names), range=list(colours))
-    legend = alt.Legend(title=None, orient="top", symbolType="square", columns=4)
-    return alt.Color(f"{field}:N", scale=scale, legend=legend)
-
-
-def _figure(chart: alt.Chart, name: str, words: str) -> Markup:
-    """The chart twice, for wide and narrow screens; the style sheet shows one of them."""
-    pictures = (_svg(chart, size, f"{name}-{kind}", kind, words) for kind, size in (("wide", WIDE), ("narrow", NARROW)))
-    return Markup("").join(pictures)
-
-
-def _svg(chart: alt.Chart, size: tuple[int, int], name: str, kind: str, words: str) -> Markup:
-    styled = chart.properties(width=size[0], height=size[1], background="transparent").configure(**_LOOK)
+def _svg(chart: alt.Chart, columns: int, name: str, kind: str, words: str) -> Markup:
+    """A chart as SVG, its two sides beside or below each other."""
+    whole = chart.facet(alt.Facet("side:N", sort=list(SIDES)), columns=columns)
+    styled = whole.properties(background="transparent").configure(**_LOOK)
     svg = vlc.vegalite_to_svg(styled.to_dict())
     # ids must differ between the pictures of one page, or one picture is clipped by a hidden one
     svg = svg.replace('id="', f'id="{name}-').replace("url(#", f"url(#{name}-")
