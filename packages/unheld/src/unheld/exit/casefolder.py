@@ -10,7 +10,8 @@ import csv
 import io
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from unheld_verify.tiles import ENTRIES, WIDTH, Log
 MAX_LETTER_BYTES = 100_000_000
 _FILE_BYTES = 20_000_000
 _MODE = 0o644
-_NAME = re.compile(r"[^.\W][\w .,()\[\]&'+=@-]{0,119}")
+_NAME = re.compile(r"[^.\W](?:[\w .,()\[\]&'+=@-]{0,118}[^ .\W])?")
 _PERSON = "the person whom this receipt names"
 # Statements of these kinds are proven one by one; whoever needs another makes its receipt from the log beside them.
 _PROVEN = {"lapse", "standstill"}
@@ -99,23 +100,36 @@ def _fill(folder: Path, wanted: Wanted) -> Built:
     log = Log(FolderSource(folder / "log"))
     tiles.verify_log(log, wanted.key)
     openings = sorted(tiles.published(log, head), key=lambda item: item[0])
-    groups = {str(opening.statement["group"]) for _, opening in openings if opening.statement["kind"] == "standstill"}
-    built = Built(head, (wanted.key.name, *sorted(groups)), broken=promises.broken(log, head))
+    built = Built(head, _known_names(wanted.key, openings), broken=promises.broken(log, head))
     party = _given(folder, wanted, built)
     _prove(folder, built, openings, party, _Prover(log, head, wanted.key))
-    _papers(folder, wanted, built)
+    _papers(folder, wanted, built, {index: opening.statement for index, opening in openings})
     _letters(folder, wanted, built)
+    counts = {str(value) for _, opening in openings for value in opening.statement.values() if type(value) is int}
+    counts = {count for count in counts if len(count) >= foreign.LEAST}
     texts = {
         "chronology.csv": _chronology(openings),
         "HOW-TO-VERIFY.txt": how_to_verify(wanted.key, papers=bool(built.papers)),
-        "WHAT-THIS-PROVES.txt": what_this_proves(built.proofs, built.papers, built.broken, list(built.not_proven)),
+        "WHAT-THIS-PROVES.txt": what_this_proves(
+            built.proofs, built.papers, built.broken, [promises.CLOSED, *built.not_proven]
+        ),
     }
     for name, text in texts.items():
-        _check_nobody_else(name, text, built)
+        _check_nobody_else(name, text, built, counts)
         _write(folder / name, text.encode())
     # Program text that is the same for everybody; its tables of numbers are nobody's.
     _write(folder / "receipt.html", page.build().encode())
     return built
+
+
+def _known_names(key: Key, openings: Iterable[tuple[int, Opening]]) -> tuple[str, ...]:
+    """Names that may be of digits alone: the log's, whole and in parts as a command spells it, and those of groups."""
+    groups = {str(opening.statement["group"]) for _, opening in openings if opening.statement["kind"] == "standstill"}
+    return (
+        key.name,
+        *re.findall(rf"(?<![0-9A-Za-z])[0-9]{{{foreign.LEAST},}}(?![0-9A-Za-z])", key.name),
+        *sorted(groups),
+    )
 
 
 def _copy_log(source: Path, folder: Path, key: Key) -> Checkpoint:
@@ -195,7 +209,7 @@ def _keep(folder: Path, built: Built, index: int, found: receipt.Receipt, data: 
     built.not_proven |= dict.fromkeys(found.not_proven)
 
 
-def _papers(folder: Path, wanted: Wanted, built: Built) -> None:
+def _papers(folder: Path, wanted: Wanted, built: Built, stated: Mapping[int, statement.Statement]) -> None:
     for where, data in _papers_of(wanted, built):
         try:
             checked = paper.verify(data, wanted.key)
@@ -204,6 +218,8 @@ def _papers(folder: Path, wanted: Wanted, built: Built) -> None:
         name = f"papers/{issuing.name(checked.paper)}.json"
         _write(folder / name, data)
         built.papers[name] = checked.says
+        if since := bag.sealed_since(checked, stated):
+            built.not_proven[f"{name}: {since}"] = None
         built.known = (*built.known, issuing.name(checked.paper))
         built.not_proven |= dict.fromkeys(checked.not_proven)
 
@@ -230,8 +246,10 @@ def _letters(folder: Path, wanted: Wanted, built: Built) -> None:
         name, data = f"letters/{path.name}", _read(path, MAX_LETTER_BYTES)
         if not _NAME.fullmatch(path.name):
             raise BadInputError(f"{path}: give it a plain name of letters, digits, points and dashes")
-        if name in built.letters:
-            raise BadInputError(f"{path}: there are two letters of that name; give one another name")
+        if any(_alike(name) == _alike(other) for other in built.letters):
+            raise BadInputError(
+                f"{path}: there are two letters of that name, or one that some computers take for it; give one another name"
+            )
         _check_nobody_else(str(path), path.name, built)
         text = _text(data)
         if text is None:
@@ -240,6 +258,11 @@ def _letters(folder: Path, wanted: Wanted, built: Built) -> None:
             _check_nobody_else(str(path), text, built)
         _write(folder / name, data)
         built.letters.append(name)
+
+
+def _alike(name: str) -> str:
+    """What names have in common that are one and the same on some computers."""
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def _text(data: bytes) -> str | None:
@@ -251,8 +274,9 @@ def _text(data: bytes) -> str | None:
     return None if "\0" in text or text.startswith("%PDF-") else text
 
 
-def _check_nobody_else(place: str, text: str, built: Built) -> None:
-    if line := foreign.first_line(text, built.identity, built.known):
+def _check_nobody_else(place: str, text: str, built: Built, counts: Iterable[str] = ()) -> None:
+    """Refuse a text with a number of another person; `counts` are the log's own figures, where a text repeats those."""
+    if line := foreign.first_line(text, built.identity, (*built.known, *counts)):
         raise BadInputError(
             f"{place}: line {line} holds a number that is not this person's; take it out, nothing was made"
         )

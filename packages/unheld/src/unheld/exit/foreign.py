@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from unheld.exit.stray import normal
 
-_LEAST = 7
-_RUN = re.compile(rf"\d(?:[ \-./()+]{{0,2}}\d){{{_LEAST - 1},}}")
+LEAST = 7
+_RUN = re.compile(rf"\d(?:[ \-./()+]{{0,2}}\d){{{LEAST - 1},}}")
 # What stands in such texts and is no number of anybody: dates, digests, keys.
 _HARMLESS = re.compile(
     r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)|(?<!\d)\d{1,2}[./]\d{1,2}[./]\d{4}(?!\d)"
@@ -38,4 +38,4 @@ def first_line(text: str, identity: str = "", known: Iterable[str] = ()) -> int:
 def _own(found: str, identity: str) -> bool:
     """Whether digits are the party's own, with or without country code and leading zeros."""
     digits = re.sub(r"\D", "", found).lstrip("0")
-    return len(digits) >= _LEAST and re.sub(r"\D", "", identity).endswith(digits)
+    return len(digits) >= LEAST and re.sub(r"\D", "", identity).endswith(digits)
