@@ -115,4 +115,4 @@ def _case_folder(replay: Replay, proofs: Sequence[Path]) -> None:
     rows = replay.scene(SCENE)
     rows.exactly("case folder, whole by bagit and by unheld-verify", "files", None, files if whole else 0, files)
     rows.shown("proofs in it that hold", "proofs", None, len(said.receipts))
-    replay.link("the case folder", folder / "HOW-TO-VERIFY.txt")
+    replay.link("the case folder", folder / "data" / "HOW-TO-VERIFY.txt")
