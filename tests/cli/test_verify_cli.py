@@ -240,7 +240,7 @@ def test_broken_promise_exits_20_and_the_log_is_authentic(tmp_path: Path) -> Non
     done = _run(str(tmp_path / "log"), "--log-key", key)
 
     assert done.returncode == 20
-    assert "ok 6 promises: standstills published: 1; handovers made while one ran: 1" in done.stdout
+    assert "ok 6 promises: standstills published: 1; published handovers against one: 1" in done.stdout
     assert "\n  VERIFIED, AND A PROMISE WAS BROKEN: The log log.example/unheld holds 2 entries" in done.stdout
     assert "FINDING: A promise was broken: w-7f3a.example objected" in done.stdout
     assert "Nothing in it is shown to be true" not in done.stdout

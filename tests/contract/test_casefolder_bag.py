@@ -9,13 +9,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from tests.support.calls import ALICE, BOB
 from tests.support.cases import Case, made_case
-from unheld.exit import foreign
+from tests.support.stores import made_store
+from unheld.exit import casefolder, foreign, issuing
 from unheld_verify import bag, note
 from unheld_verify.errors import BadInputError, CannotVerifyError, UnheldError, VerificationError
 
@@ -304,6 +306,92 @@ def test_listing_a_file_anew_does_not_make_it_a_proof(
         bag.verify(copy, case.key)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "tile/0/001",
+        "tile/7/000",
+        "tile/entries/x001/000",
+        "tile/0/000.p/31",
+        "openings/000.json",
+        "openings/\u0661.json",
+    ],
+)
+def test_file_that_a_log_of_this_size_does_not_have_is_refused(copy: Path, case: Case, path: str) -> None:
+    """No file of the log goes unread: another person's data could lie in it under a tile's name."""
+    (copy / "data/log" / path).parent.mkdir(parents=True, exist_ok=True)
+    (copy / "data/log" / path).write_text(f"tel:{BOB}")
+    relist(copy)
+
+    with pytest.raises(BadInputError, match=r"^step 3, log: "):
+        bag.verify(copy, case.key)
+
+
+@pytest.mark.parametrize("pair", [("Letter.txt", "letter.txt"), ("\u00e9.txt", "e\u0301.txt")])
+def test_paths_that_are_one_elsewhere_are_refused(copy: Path, case: Case, pair: tuple[str, str]) -> None:
+    """Two names that some computers take for one are no form of a folder that is carried between computers."""
+    for name in pair:
+        (copy / "data/letters" / name).write_text("x")
+    relist(copy)
+
+    with pytest.raises(BadInputError, match=r"^step 1, form: .* are one name"):
+        bag.verify(copy, case.key)
+
+
+def test_left_out_openings_are_counted_and_no_promise_is_called_kept(copy: Path, case: Case) -> None:
+    """Whoever takes the openings of objections away leaves a whole folder; its words do not say that none is there."""
+    before = bag.verify(copy, case.key).promises
+    for path in (copy / "data/log/openings").iterdir():
+        if '"standstill"' in path.read_text():
+            path.unlink()
+    for path in (copy / "data/proofs").glob("*standstill*"):
+        path.unlink()
+    relist(copy)
+
+    found = bag.verify(copy, case.key)
+
+    assert (found.promises.standstills, found.promises.closed) == (0, before.closed + 1)
+    assert f"nothing is said: {found.promises.closed}" in found.promises.words
+    assert any("No promise is shown to be kept" in line for line in found.not_proven)
+
+
+def test_paper_shows_the_handover_whose_opening_was_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manifest in the folder is a handover, whatever is left of the log's openings."""
+    case = made_case(tmp_path / "s", monkeypatch, broken=True)
+    case.build(tmp_path / "out")
+    for path in (tmp_path / "out/data/log/openings").iterdir():
+        if '"manifest"' in path.read_text() or '"standstill"' in path.read_text():
+            path.unlink()
+    relist(tmp_path / "out")
+
+    assert len(bag.verify(tmp_path / "out", case.key).promises.broken) == 1
+
+
+def test_certificate_of_a_store_that_went_on_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate of an early erasure holds, and verifier and text say that it covers nothing that came after."""
+    made = made_store(tmp_path / "s")
+    monkeypatch.setenv("UNHELD_CLOCK", str(made.now))
+    made.open_day(date(2026, 7, 1))
+    made.everything()
+    made.publish()
+    said = next(o.statement for _, o in issuing.openings(made.deployment) if o.statement["kind"] == "erase-everything")
+    destroyed = {name: said[name] for name in ("day", "slots", "copies")}
+    body = {"title": "Keys of this store destroyed", "destroyed": destroyed}
+    issuing.issue(made.deployment, issuing.draft(made.deployment, "certificate", body))
+    made.set_clock(date(2026, 7, 2))
+    made.open_day(date(2026, 7, 2))
+    made.publish()
+    key = made.deployment.log_key()
+    casefolder.build(
+        tmp_path / "out", casefolder.Wanted(log=made.deployment.log, key=key, deployment=made.deployment), "2026-07-02"
+    )
+
+    line = bag.verify(tmp_path / "out", key).not_proven[0]
+
+    assert re.match(r"data/papers/certificate-\w+\.json: the store went on after the erasure", line)
+    assert "the store went on after the erasure" in (tmp_path / "out/data/WHAT-THIS-PROVES.txt").read_text()
+
+
 def test_changed_log_is_false_though_listed_anew(copy: Path, case: Case) -> None:
     """Lists can be written anew, the log's signature cannot."""
     path = copy / "data/log/tile/0/000.p/32"
@@ -346,10 +434,20 @@ def test_letter_with_another_number_makes_no_folder(case: Case, tmp_path: Path, 
 
 def test_letter_is_named_plainly(case: Case, tmp_path: Path) -> None:
     """A letter's name is looked at too: it may hold a number, or signs that lists cannot write."""
-    for name in (f"{BOB.removeprefix('+')}.txt", ".hidden", "a%0Ab.txt"):
+    for name in (f"{BOB.removeprefix('+')}.txt", ".hidden", "a%0Ab.txt", "letter.txt ", "letter."):
         (tmp_path / name).write_text("x")
         with pytest.raises(BadInputError):
             case.build(tmp_path / "out", letters=[tmp_path / name])
+
+
+@pytest.mark.parametrize("pair", [("Letter.txt", "letter.txt"), ("\uac00.txt", "\u1100\u1161.txt")])
+def test_letters_that_are_one_file_elsewhere_make_no_folder(case: Case, tmp_path: Path, pair: tuple[str, str]) -> None:
+    """Where names differ by capitals or by Unicode's spelling alone, a court's computer would keep one of the two."""
+    for name in pair:
+        (tmp_path / name).write_text("x")
+
+    with pytest.raises(BadInputError, match="two letters of that name"):
+        case.build(tmp_path / "out", letters=[tmp_path / name for name in pair])
 
 
 def test_letter_that_no_program_reads_is_told(case: Case, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from unheld_branch.log.tiles import LogWriter
 from unheld_verify import promises, statement, tiles
+from unheld_verify.errors import VerificationError
 from unheld_verify.promises import Promises
 
 ORIGIN, SEED = "log.example/unheld", bytes(range(32))
@@ -40,8 +41,21 @@ def test_breach_names_group_days_and_entries(tmp_path: Path) -> None:
     found = _kept(tmp_path / "log", ("standstill", "2026-01-06", PAUSE), _manifest("2026-01-20")).broken[0]
 
     assert (found.standstill, found.manifest) == (0, 1)
-    for part in ("w-7f3a.example", "from 2026-01-07 until before 2026-02-06", "made on 2026-01-20"):
+    for part in ("w-7f3a.example", "from 2026-01-07 until before 2026-02-06", "is dated 2026-01-20"):
         assert part in found.words
+
+
+def test_manifest_that_was_dated_back_breaks_a_promise(tmp_path: Path) -> None:
+    """A manifest that stands after the objection in the log, yet is dated before it, is no handover of before."""
+    found = _kept(tmp_path / "log", ("standstill", "2026-01-06", PAUSE), _manifest("2026-01-05"))
+
+    assert [item.day for item in found.broken] == ["2026-01-05"]
+
+
+@pytest.mark.parametrize(("day", "count"), [("2026-01-06", 0), ("2026-01-07", 0), ("2026-01-08", 1), ("2026-02-06", 0)])
+def test_manifest_before_the_objection_breaks_nothing_on_the_same_day(tmp_path: Path, day: str, count: int) -> None:
+    """Nobody is accused of a handover in the morning when the objection came in the afternoon."""
+    assert len(_kept(tmp_path / "log", _manifest(day), ("standstill", "2026-01-07", PAUSE)).broken) == count
 
 
 @pytest.mark.parametrize("kind", ["buyer-record", "certificate"])
@@ -49,7 +63,7 @@ def test_other_papers_break_nothing(tmp_path: Path, kind: str) -> None:
     """A buyer record or a certificate is no handover."""
     found = _kept(tmp_path / "log", ("standstill", "2026-01-06", PAUSE), _manifest("2026-01-20", kind))
 
-    assert found == Promises(1, ())
+    assert found == Promises(1, (), 0)
 
 
 def test_every_pause_that_a_manifest_falls_into_is_told(tmp_path: Path) -> None:
@@ -63,14 +77,26 @@ def test_every_pause_that_a_manifest_falls_into_is_told(tmp_path: Path) -> None:
     )
 
     assert [item.group for item in found.broken] == ["w-7f3a.example", "w-0001.example"]
-    assert found.words == "standstills published: 2; handovers made while one ran: 2"
+    assert found.words.startswith("standstills published: 2; published handovers against one: 2; ")
 
 
 def test_what_is_not_published_is_not_judged(tmp_path: Path) -> None:
-    """A manifest whose statement is still closed shows no breach."""
+    """A manifest whose statement is still closed shows no breach, and no word says that there was none."""
     found = _kept(tmp_path / "log", ("standstill", "2026-01-06", PAUSE), _manifest("2026-01-20"), opened=False)
 
-    assert found.broken == ()
+    assert (found.broken, found.closed) == ((), 1)
+    assert found.words.endswith("closed entries, of which nothing is said: 1")
+
+
+def test_what_receipts_show_is_judged_though_its_opening_was_left_out(tmp_path: Path) -> None:
+    """Whoever leaves an opening out of a copy of the log does not hide what receipts beside it state."""
+    _kept(tmp_path / "log", ("standstill", "2026-01-06", PAUSE), opened=True)
+    log, key = tiles.open_log(str(tmp_path / "log")), LogWriter(tmp_path / "log", SEED, ORIGIN).key
+    made = statement.make(ORIGIN, "paper", "2026-01-20", paper="manifest", digest="01" * 32)
+
+    found = promises.kept(log, tiles.verify_log(log, key), {5: made})
+
+    assert [(item.standstill, item.manifest) for item in found.broken] == [(0, 5)]
 
 
 def test_log_with_a_broken_promise_verifies(tmp_path: Path) -> None:
@@ -82,3 +108,13 @@ def test_log_with_a_broken_promise_verifies(tmp_path: Path) -> None:
     head = tiles.verify_log(log, key)
 
     assert len(promises.broken(log, head)) == 1
+
+
+def test_log_of_two_stores_is_false(tmp_path: Path) -> None:
+    """An erasure does not name its store: in a log of two, it could be shown for the other."""
+    founded = [
+        ("genesis", "2026-01-01", {"store": one * 16, "genesis": "00" * 32, "policy": "x"}) for one in ("0a", "0b")
+    ]
+
+    with pytest.raises(VerificationError, match="two stores"):
+        _kept(tmp_path / "log", *founded)

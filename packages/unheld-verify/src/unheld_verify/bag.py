@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from unheld_verify import checkpoint, crypto, merkle, paper, promises, proof, receipt, tiles, words
+from unheld_verify import checkpoint, crypto, merkle, paper, promises, proof, receipt, statement, tiles, words
 from unheld_verify.checkpoint import Checkpoint
 from unheld_verify.errors import BadInputError, CannotVerifyError, UnheldError, VerificationError
 from unheld_verify.note import Key
@@ -32,7 +33,8 @@ MAX_DEPTH = 10
 MAX_BYTES = 4 << 30
 _MAX_TAG_BYTES = 64 << 20
 _DECLARED = re.compile(r"BagIt-Version: (?:0\.97|1\.0)\nTag-File-Character-Encoding: UTF-8\n")
-_LOG_FILE = re.compile(r"checkpoint|openings/\d+\.json|tile/(?:entries|\d+)/(?:x\d{3}/)*\d{3}(?:\.p/\d+)?")
+_OPENING = re.compile(r"openings/(0|[1-9][0-9]{0,19})\.json")
+_SEALS = {"open", "batch", "close", "parked"}
 _TAGS = {DECLARATION, INFO} | {f"{kind}-{name}.txt" for kind in ("manifest", "tagmanifest") for name in ALGORITHMS}
 
 
@@ -68,8 +70,8 @@ def verify(folder: Path, key: Key, tell: Teller = silent) -> CaseFolder:
     tell(Step(2, "manifests", f"every file is as listed, and none is there that is not: {', '.join(listed)}"))
     with step(3, "log"):
         log = Log(FolderSource(folder / LOG))
-        _check_names(sizes, LOG, _LOG_FILE, "is no file of a public log")
         head = tiles.verify_log(log, key)
+        _check_log_files(sizes, head.size)
     tell(Step(3, "log", f"the log {head.origin} verifies whole: {head.size} entries"))
     with step(4, "proofs"):
         receipts = _verify_proofs(folder, sizes, key, _Roots(log, head))
@@ -80,11 +82,30 @@ def verify(folder: Path, key: Key, tell: Teller = silent) -> CaseFolder:
     with step(6, "one person"):
         tell(Step(6, "one person", _one_person(receipts)))
     with step(7, "promises"):
-        found = promises.kept(log, head)
+        stated = _shown(folder, receipts, papers)
+        found = promises.kept(log, head, stated)
     tell(Step(7, "promises", found.words))
     said = f"The case folder is whole; its log {head.origin} holds {head.size} entries, and all its proofs hold."
     tell(Step(8, "meaning", said))
-    return CaseFolder(head, receipts, papers, found, said, _not_proven(receipts, papers))
+    stated |= {index: opening.statement for index, opening in tiles.published(log, head)}
+    since = [f"{path}: {line}" for path, item in papers.items() if (line := sealed_since(item, stated))]
+    return CaseFolder(head, receipts, papers, found, said, (*since, *_not_proven(receipts, papers)))
+
+
+def sealed_since(checked: paper.Checked, stated: Mapping[int, statement.Statement]) -> str:
+    """What a certificate does not cover: that the store went on after the erasure it rests on. Empty if it did not.
+
+    `stated` are the log's statements by their entry.
+    """
+    if checked.paper.kind != "certificate":
+        return ""
+    claimed = checked.paper.body["destroyed"].items()
+    erased = [at for at, said in stated.items() if said["kind"] == "erase-everything" and claimed <= said.items()]
+    since = sorted(at for at, said in stated.items() if said["kind"] in _SEALS and at > max(erased, default=-1))
+    if not since:
+        return ""
+    day = stated[since[0]]["day"]
+    return f"the store went on after the erasure (entry {since[0]}, {day}): the certificate covers nothing of that."
 
 
 def _files(folder: Path) -> dict[str, int]:
@@ -121,8 +142,12 @@ def _walk(folder: Path, prefix: str, depth: int) -> Iterator[tuple[str, int]]:
 def _check_form(folder: Path, sizes: Mapping[str, int]) -> None:
     if not _DECLARED.fullmatch(_text(folder, sizes, DECLARATION)):
         raise BadInputError(f"{DECLARATION} does not declare BagIt 0.97 or 1.0 in UTF-8")
+    alike: dict[str, str] = {}
     for path in sizes:
         _check_path(path)
+        other = alike.setdefault(unicodedata.normalize("NFKC", path).casefold(), path)
+        if other != path:
+            raise BadInputError(f"{path!r} and {other!r} are one name to some computers: where copied, one is lost")
         if not path.startswith("data/") and path not in _TAGS:
             raise BadInputError(
                 f"{path} is no file of a case folder: beside data/ there are {', '.join(sorted(_TAGS))}"
@@ -216,6 +241,32 @@ def _check_names(sizes: Mapping[str, int], folder: str, form: re.Pattern[str], w
             raise BadInputError(f"{path} {what}: it does not belong there")
 
 
+def _check_log_files(sizes: Mapping[str, int], size: int) -> None:
+    """Refuse what a log of this size does not have: in a file that nobody reads, anything could be handed on."""
+    expected = {"checkpoint"}
+    for level, height in [(tiles.ENTRIES, 0), *((level, level) for level in tiles.levels(size))]:
+        full, partial = tiles.tile_widths(size, height)
+        expected |= {tiles.tile_path(level, number) for number in range(full)}
+        if partial:
+            narrow, wide = tiles.tile_path(level, full, partial), tiles.tile_path(level, full)
+            expected.add(narrow if f"{LOG}/{narrow}" in sizes else wide)
+    for path in _inside(sizes, LOG):
+        if path[len(LOG) + 1 :] not in expected and not _OPENING.fullmatch(path[len(LOG) + 1 :]):
+            raise BadInputError(f"{path} is no file of a public log of {size} entries: it does not belong there")
+
+
+def _shown(
+    folder: Path, receipts: Mapping[str, Receipt], papers: Mapping[str, paper.Checked]
+) -> dict[int, statement.Statement]:
+    """What receipts and the proofs of papers state, by entry."""
+    found = {proof.parse(_read(folder, path, proof.MAX_PROOF_BYTES)).index: item for path, item in receipts.items()}
+    for checked in papers.values():
+        found |= {
+            proof.parse(data).index: item for data, item in zip(checked.paper.proofs, checked.receipts, strict=True)
+        }
+    return {index: item.statement for index, item in found.items()}
+
+
 @dataclass(frozen=True)
 class _Roots:
     """What the folder's log was at smaller sizes, so that a proof of another log of the same key shows."""
@@ -293,6 +344,7 @@ def _not_proven(receipts: Mapping[str, Receipt], papers: Mapping[str, paper.Chec
     own = [line for line in dict.fromkeys(lines) if line not in words.NOT_PROVEN]
     return (
         "Nothing shows who made this folder. Its letters, tables and texts are as listed, and prove nothing.",
+        promises.CLOSED,
         *own,
         *words.NOT_PROVEN,
     )

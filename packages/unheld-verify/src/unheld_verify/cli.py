@@ -137,6 +137,7 @@ def _check_log(place: str, key: Key, result: _Result) -> None:
     log = tiles.open_log(place)
     head = tiles.verify_log(log, key, result.steps.append)
     result.said = f"The log {head.origin} holds {head.size} entries, and they are what its key signed."
+    result.not_proven = (promises.CLOSED, *words.NOT_PROVEN)
     if log.source.names("openings") is None:
         result.steps.append(Step(6, "promises", "not checked: published openings cannot be listed over HTTP"))
         return

@@ -5,11 +5,18 @@ A log with a broken promise is as authentic as any other: it is what makes the b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from unheld_verify import tiles
 from unheld_verify.checkpoint import Checkpoint
+from unheld_verify.statement import Statement
 from unheld_verify.tiles import Log
+
+CLOSED = (
+    "Entries of a log can be closed, and openings left out of a copy of it: a standstill, a handover or a demand that "
+    "is not shown here may be among them. No promise is shown to be kept."
+)
 
 
 @dataclass(frozen=True)
@@ -28,39 +35,56 @@ class Broken:
         """The finding as a sentence."""
         return (
             f"A promise was broken: {self.group} objected, and the log promised no handover from {self.begins} until "
-            f"before {self.ends} (entry {self.standstill}); a handover manifest was made on {self.day} "
+            f"before {self.ends} (entry {self.standstill}); a handover manifest is dated {self.day} "
             f"(entry {self.manifest})."
         )
 
 
 @dataclass(frozen=True)
 class Promises:
-    """What came of the promises of a log: how many standstills are published, and which were broken."""
+    """What came of the promises of a log: how many standstills are published, which were broken, and how many of its
+    entries are closed. Among those may be dummies, what is not due, and what somebody left out."""
 
     standstills: int
     broken: tuple[Broken, ...]
+    closed: int
 
     @property
     def words(self) -> str:
-        """Both numbers as a sentence without its full stop."""
-        return f"standstills published: {self.standstills}; handovers made while one ran: {len(self.broken)}"
+        """The numbers as a sentence without its full stop. It never says that a promise was kept."""
+        return (
+            f"standstills published: {self.standstills}; published handovers against one: {len(self.broken)}; "
+            f"closed entries, of which nothing is said: {self.closed}"
+        )
 
 
-def kept(log: Log, head: Checkpoint) -> Promises:
-    """Compare every published standstill with the days of the handover manifests that the log names.
+def kept(log: Log, head: Checkpoint, shown: Mapping[int, Statement] | None = None) -> Promises:
+    """Compare every published standstill with the handover manifests that the log names.
 
-    Raises as `tiles.published`. A manifest that was dated back, or that the log never named, does not show.
+    `shown` are verified statements by their entry, from receipts beside the log, whose openings may be left out of it.
+    Raises as `tiles.published`. What is still closed, or was never stated, does not show.
     """
-    openings = [(index, opening.statement) for index, opening in tiles.published(log, head)]
-    pauses = [(index, said) for index, said in openings if said["kind"] == "standstill"]
-    manifests = [(index, said) for index, said in openings if said["kind"] == "paper" and said["paper"] == "manifest"]
+    openings = {**(shown or {}), **{index: opening.statement for index, opening in tiles.published(log, head)}}
+    said = sorted(openings.items())
+    pauses = [(index, one) for index, one in said if one["kind"] == "standstill"]
+    manifests = [(index, one) for index, one in said if one["kind"] == "paper" and one["paper"] == "manifest"]
     broken = [
         Broken(at, pause["group"], pause["begins"], pause["ends"], index, made["day"])
         for at, pause in pauses
         for index, made in manifests
-        if pause["begins"] <= made["day"] < pause["ends"]
+        if _breaks(pause, made["day"], later=index > at)
     ]
-    return Promises(len(pauses), tuple(broken))
+    return Promises(len(pauses), tuple(broken), head.size - len(openings))
+
+
+def _breaks(pause: Statement, day: str, *, later: bool) -> bool:
+    """Whether a manifest of this day is a handover against a standstill; `later`: it stands after it in the log.
+
+    Of one day the log's order decides. One that stands later and is dated before the objection was dated back.
+    """
+    if later:
+        return day < pause["ends"] and (day >= pause["begins"] or day < pause["day"])
+    return bool(pause["begins"] < day < pause["ends"])
 
 
 def broken(log: Log, head: Checkpoint) -> tuple[Broken, ...]:

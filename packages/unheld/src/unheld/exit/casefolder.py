@@ -34,7 +34,7 @@ from unheld_verify.tiles import ENTRIES, WIDTH, Log
 MAX_LETTER_BYTES = 100_000_000
 _FILE_BYTES = 20_000_000
 _MODE = 0o644
-_NAME = re.compile(r"[^.\W](?:[\w .,()\[\]&'+=@-]{0,118}[^ .\W])?")
+_NAME = re.compile(r"[^.\W](?:[\w .,()\[\]&'+=@-]{0,118}[\w,()\[\]&'+=@-])?")
 _PERSON = "the person whom this receipt names"
 # Statements of these kinds are proven one by one; whoever needs another makes its receipt from the log beside them.
 _PROVEN = {"lapse", "standstill"}
@@ -248,7 +248,7 @@ def _letters(folder: Path, wanted: Wanted, built: Built) -> None:
             raise BadInputError(f"{path}: give it a plain name of letters, digits, points and dashes")
         if any(_alike(name) == _alike(other) for other in built.letters):
             raise BadInputError(
-                f"{path}: there are two letters of that name, or one that some computers take for it; give one another name"
+                f"{path}: there are two letters of that name, to some computers at least; give one another name"
             )
         _check_nobody_else(str(path), path.name, built)
         text = _text(data)
