@@ -84,6 +84,7 @@ def test_only_the_canary_and_the_claimant_are_one_partys() -> None:
     """What opens one party's facts is a list that grows only on purpose."""
     assert {words for words, kind in SURFACES.items() if kind is Surface.ONE_PARTY} == {
         "canary check",
+        "casefolder",
         "demand claim",
         "receipt check",
         "receipt open",

@@ -42,6 +42,7 @@ def refused(path: Path, mapping: Mapping | None = None) -> str:
         (b"\x7fELF\0\0\0\1" * 99, 1, "a NUL byte"),
         (HEAD + ROW * 2 + b"a\rb,c\n", 4, "a carriage return"),
         (b"who,when\r+99912345678,2026-07-08\r", 1, "a carriage return"),
+        (b"\r\r", 1, "a carriage return"),
         (b"who,who,when\n", 1, "two columns have the name of column 1"),
         (b"whom,when\n", 1, "no column 'who' among its 2"),
         (b"who;when\n", 1, "no column 'who' among its 1"),

@@ -215,7 +215,7 @@ def document(paper: Paper) -> Document:
         Notice(
             "What this says",
             f"On {done['day']} the keys that open every record of this store were destroyed, in every copy of the key "
-            f"tree ({done['copies']}). Nothing here says that data was deleted, or that no copy exists elsewhere.",
+            f"tree ({done['copies']}). Nothing here says that bytes are gone, or that no copy exists elsewhere.",
         ),
         Facts(
             (

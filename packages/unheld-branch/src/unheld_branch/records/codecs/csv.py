@@ -94,8 +94,8 @@ def _block(data: bytes, first: int, name: str) -> Block:
 
 def _lone_return(data: bytes) -> int | None:
     """How many lines stand before one with a carriage return that does not end it."""
-    data = data.removesuffix(b"\r")
-    if b"\r" not in data or data.count(b"\r") == data.count(b"\r\n"):
+    within = data.removesuffix(b"\r")
+    if b"\r" not in within or within.count(b"\r") == within.count(b"\r\n"):
         return None
     return next(n for n, text in enumerate(data.split(b"\n")) if b"\r" in text.removesuffix(b"\r"))
 
