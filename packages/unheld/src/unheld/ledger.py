@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from unheld_branch.log.outbox import Outbox
@@ -69,10 +70,11 @@ class Ledger:
 
     def outbox(self, writer: LogWriter) -> Outbox:
         """An outbox of the ledger alone, for the time when there is no store any more."""
-        return Outbox(lambda: self._places(writer), lambda: self._planned(writer))
+        closed = partial(closed_entries, self, writer)
+        return Outbox(lambda: self._places(writer), lambda: self._planned(writer), closed)
 
     def _places(self, writer: LogWriter) -> Sequence[_Placed]:
-        """What the log has of the ledger, what was planned for its end, and what waits.
+        """What the log has of the ledger, and what was planned for its end.
 
         The log is asked first: a store that is gone may have published entries that no plan here knows of.
         """
@@ -81,14 +83,13 @@ class Ledger:
         own = [kept.opening.entry for kept in self.kept()]
         placed = {bytes.fromhex(entry): index for entry, index in listed if index >= writer.size}
         placed |= places_of(own, Log(writer.source), writer.size)
-        waiting = [_Placed(-number, entry, None) for number, entry in enumerate(own, 1) if entry not in placed]
-        return [*(_Placed(index, entry, index) for entry, index in placed.items()), *waiting]
+        return [_Placed(index, entry) for entry, index in placed.items()]
 
     @contextmanager
     def _planned(self, writer: LogWriter) -> Iterator[_Planner]:
         planner = _Planner(self._places(writer))
         yield planner
-        entries = [[item.entry.hex(), item.index] for item in planner.items if item.index is not None]
+        entries = [[item.entry.hex(), item.index] for item in planner.items]
         durable.write_file(self._folder / _PLAN, canonical.encode({"v": 1, "entries": entries}))
 
     def _files(self) -> list[Path]:
@@ -97,12 +98,16 @@ class Ledger:
 
 @dataclass(frozen=True)
 class _Placed:
-    """An entry of the ledger with its place in the log, if it has one. The outbox sees it as a dummy."""
+    """An entry with its place in the log. The outbox sees it as a dummy."""
 
-    id: int
+    index: int
     entry: bytes
-    index: int | None
     statement: bytes = b""
+
+    @property
+    def id(self) -> int:
+        """Its place: what tells it from others."""
+        return self.index
 
     @property
     def r(self) -> bytes:
@@ -117,9 +122,8 @@ class _Planner:
     items: Sequence[_Placed]
 
     def plan_entries(self, places: Mapping[int, int], dummies: Iterable[tuple[int, bytes]]) -> None:
-        """Give the waiting entries their places and add dummies at theirs."""
-        placed = [replace(item, index=places.get(item.id, item.index)) for item in self.items]
-        self.items = [*placed, *(_Placed(index, entry, index) for index, entry in dummies)]
+        """Add entries at their places. No statement waits here: the ledger's are closed entries, among the dummies."""
+        self.items = [*self.items, *(_Placed(index, entry) for index, entry in dummies)]
 
 
 def closed_entries(ledger: Ledger, writer: LogWriter, taken: Iterable[bytes]) -> list[bytes]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from unheld_branch.log.tiles import LogWriter
-from unheld_verify import canonical, statement
+from unheld_verify import canonical, crypto, statement
 from unheld_verify.statement import Opening
 
 CADENCE = 32
+_DRAW_BYTES = 16
 
 
 class Statement(Protocol):
@@ -44,7 +45,7 @@ class Outbox:
     """The database's side: what is there, and a transaction that fixes places.
 
     `closed` are entries whose statements are kept elsewhere, given what is taken already: they take dummies' places,
-    and nothing here can tell them from dummies.
+    drawn at random and in their order, so that neither what is here nor an opening's place tells them from dummies.
     """
 
     read: Callable[[], Sequence[Statement]]
@@ -111,9 +112,10 @@ def _plan(outbox: Outbox, held: Sequence[_Held], start: int) -> None:
     places = {item.id: start + number for number, item in enumerate(waiting)}
     end = start + max(CADENCE, -(-(len(waiting) + len(closed)) // CADENCE) * CADENCE)
     free = range(start + len(waiting), end)
-    dummies = [*closed, *(statement.dummy() for _ in free[len(closed) :])]
+    taken = sorted(sorted(free, key=lambda _: crypto.random_bytes(_DRAW_BYTES))[: len(closed)])
+    dummies = {index: statement.dummy() for index in free} | dict(zip(taken, closed, strict=True))
     with outbox.transaction() as transaction:
-        transaction.plan_entries(places, zip(free, dummies, strict=True))
+        transaction.plan_entries(places, dummies.items())
 
 
 def _publish_openings(outbox: Outbox, writer: LogWriter) -> int:
