@@ -76,8 +76,7 @@ def test_a_source_left_lying_turns_red(tmp_path: Path) -> None:
 
 def test_custodians_in_the_country_turn_red(tmp_path: Path) -> None:
     """Where the custodians stand beside the branch, its past is readable there."""
-    inside = SealedNetwork.country.fget
-    assert inside is not None
+    inside = vars(SealedNetwork)["country"].fget
     with patch.object(SealedNetwork, "country", property(lambda self: (*inside(self), *self.abroad))):
         story = tiny(tmp_path / "demo", 22)
 

@@ -17,7 +17,8 @@ ORDERS = 200
 MONTH = 30
 MOST_TARGETS = 300
 BASIS = "MM-31-2013-77"
-_ASKS = (("traffic",), ("location", "traffic"), ("location",))
+_LAST_PLACE = ("location",)
+_ASKS = (("traffic",), ("location", "traffic"), _LAST_PLACE)
 _MISSING_DAYS = 3
 
 
@@ -68,9 +69,11 @@ class Orders:
         return self._identities(np.array([self._busiest(named)]))[0]
 
     def _one(self, rng: np.random.Generator) -> Drawn:
-        subscribers, last = self.world.subscribers, columns.day_of(self.world.night)
+        subscribers = self.world.subscribers
         count = int(np.clip(rng.lognormal(2.3, 1.3), 1, min(MOST_TARGETS, subscribers // 2)))
         months, asks = int(rng.integers(1, 7)), _ASKS[int(rng.integers(len(_ASKS)))]
+        # whoever wants the last known place asks until yesterday, the others until some day before
+        last = columns.day_of(self.world.night) - (0 if asks == _LAST_PLACE else int(rng.integers(1, 15)))
         names = self._identities(rng.choice(subscribers, count, replace=False))
         filed = Filed(
             "a ministry in the replay", "ministry", asks, "line", count, columns.day_of(self.world.today),

@@ -74,8 +74,7 @@ SCENES = (
         "A buyer takes over every disk, and every backup that was ever made, with every key that still exists.",
         (
             Reported(
-                "474 civil-society groups complained about the exit: the buyer was to take over the network with the"
-                " data in it.",
+                "Telenor agreed to sell its business in Myanmar to M1 Group, months after the military coup.",
                 _OECD_WATCH,
             ),
         ),
@@ -85,6 +84,9 @@ SCENES = (
         "The complaint and the suit",
         "A group objects. Somebody who was on a list wants to know, and to show a court, what was done.",
         (
+            Reported(
+                "474 civil-society groups complained to the OECD contact point in Norway about the exit.", _OECD_WATCH
+            ),
             Reported(
                 "Claimants announced a suit in October 2025: they allege that customers' data was passed to the"
                 " military. A lawyer of theirs is quoted as saying that the sensitive data should have been deleted"
