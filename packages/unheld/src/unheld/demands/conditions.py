@@ -229,6 +229,10 @@ CONDITIONS: Mapping[str, Condition] = {
 }
 
 
+SUSPICIONS = ("duress", "torture")
+"""What a person only suspects: told in a letter it would be read against those who stand before the authority."""
+
+
 def _last_days(case: Case, most: int) -> Left:
     demand = case.demand
     return (demand.asks if most else ()), demand.ends - most + 1, demand.ends

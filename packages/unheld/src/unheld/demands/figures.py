@@ -141,11 +141,13 @@ def from_register(
     """The figures of headquarters: demands of the register filed in the period, and the ledger beside the log.
 
     `published` is what `published_in` found in the log; a demand whose secrecy lasts on the day number `today` is
-    counted and nothing else of it is told. Without `first` and `last` it is from the first demand until today.
+    counted and nothing else of it is told. A refusal that is told a year later (codes that accuse) counts from then
+    on: a report that hid it beside a log that tells of the demand would say by which codes it was.
+    Without `first` and `last` it is from the first demand until today.
     """
     period = _period(map(_filed_on, demands), today, first, last)
     received = [demand for demand in demands if period.has(_filed_on(demand))]
-    told = [_of_register(demand) for demand in received if register.due(demand) <= today]
+    told = [_of_register(demand, today) for demand in received if register.received_due(demand) <= today]
     statements = tuple(_compared(kept, published, period, today))
     return _figures(REGISTER, period, today, told, len(received) - len(told), statements)
 
@@ -190,8 +192,8 @@ def _filed_on(demand: Demand) -> int:
     return demand.acts[0].at // 86_400
 
 
-def _of_register(demand: Demand) -> Case:
-    filed = demand.filed
+def _of_register(demand: Demand, today: int) -> Case:
+    filed, ended = demand.filed, register.due(demand) <= today
     secret = filed.secret_without_end or filed.secret_until != UNKNOWN
     filing = Filing(
         filed.authority_kind,
@@ -202,8 +204,10 @@ def _of_register(demand: Demand) -> Case:
         filed.secret_without_end,
     )
     outcome = Outcome.NARROWED if demand.narrowed else Outcome.WAITING
-    outcome = {REFUSED: Outcome.REFUSED, WITHDRAWN: Outcome.WITHDRAWN}.get(demand.state, outcome)
-    return Case(filed.authority, filed.asks, filed.lines, _filed_on(demand), outcome, demand.codes, filing)
+    if ended:
+        outcome = {REFUSED: Outcome.REFUSED, WITHDRAWN: Outcome.WITHDRAWN}.get(demand.state, outcome)
+    codes = demand.codes if ended else ()
+    return Case(filed.authority, filed.asks, filed.lines, _filed_on(demand), outcome, codes, filing)
 
 
 def _of_log(published: Sequence[Opening]) -> Iterator[Case]:
@@ -228,6 +232,7 @@ def _by_kind(openings: Iterable[Opening], period: Period) -> Counter[str]:
 
 def _compared(kept: Sequence[Kept], published: Sequence[Opening], period: Period, today: int) -> Iterator[Statements]:
     """The ledger's statements of the period beside those that the log tells, entry by entry."""
+    kept = _without_quiet(kept, today)
     open_ = {opening.entry for opening in published}
     hidden = [item for item in kept if item.opening.entry not in open_]
     made = _by_kind((item.opening for item in kept), period)
@@ -236,6 +241,13 @@ def _compared(kept: Sequence[Kept], published: Sequence[Opening], period: Period
     late = _by_kind((item.opening for item in hidden if item.due <= today), period)
     for kind in STATEMENTS:
         yield Statements(kind, made[kind], told[kind], secret[kind], late[kind])
+
+
+def _without_quiet(kept: Sequence[Kept], today: int) -> list[Kept]:
+    """Without what is held back of demands whose receipt is not: to count it would tell that they were refused so."""
+    said = [(item.opening.statement, item.due <= today) for item in kept]
+    told = {item["demand"] for item, due in said if due and item["kind"] == "demand-received"}
+    return [item for item, (one, due) in zip(kept, said, strict=True) if due or one.get("demand") not in told]
 
 
 def _figures(

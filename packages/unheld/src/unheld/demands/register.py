@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +241,11 @@ def due(demand: Demand) -> int:
     if endless or filed.duress or filed.torture or codes.quiet(demand.codes):
         return max(filed.received + SECRET_MOST, 0 if endless else dated)
     return dated
+
+
+def received_due(demand: Demand) -> int:
+    """The day from which its receipt is published: its refusal may be told later, never sooner."""
+    return due(replace(demand, codes=()))
 
 
 def _check_named(filed: Filed, identities: Sequence[str], document: bytes) -> None:

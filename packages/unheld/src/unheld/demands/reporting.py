@@ -20,7 +20,7 @@ _OUTCOME_WORDS = {
     "refused": "refused",
     "narrowed": "narrowed: a part refused, the rest open",
     "complied": "complied with",
-    "waiting": "waiting, nothing handed over",
+    "waiting": "open, or its end is not told yet; nothing handed over",
     "withdrawn": "withdrawn by the authority",
 }
 _STATEMENT_WORDS = {

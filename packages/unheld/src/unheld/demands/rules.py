@@ -17,7 +17,7 @@ from typing import Any
 
 from unheld.assembly import Deployment
 from unheld.demands import codes
-from unheld.demands.conditions import CONDITIONS, NARROWING, Case, Law, Period, Trigger
+from unheld.demands.conditions import CONDITIONS, NARROWING, SUSPICIONS, Case, Law, Period, Trigger
 from unheld.demands.model import UNKNOWN, Demand, Finding, Held
 from unheld_verify import columns, crypto
 from unheld_verify.errors import BadInputError
@@ -185,6 +185,9 @@ def _rule(item: Mapping[str, Any], place: str) -> Rule:
     condition, value = _when(item["when"], where)
     if item["effect"] == "narrow" and condition not in NARROWING:
         raise BadInputError(f'{where}: only {" and ".join(NARROWING)} can narrow; write effect = "refuse"')
+    if condition in SUSPICIONS and not codes.known()[item["code"]].quiet:
+        told = ", ".join(code.id for code in codes.known().values() if code.quiet)
+        raise BadInputError(f"{where}: {condition} needs a code that no letter tells; choose of {told}")
     first, last = _dates(item, "valid_from", "valid_to", where)
     return Rule(
         item["id"], item["text"], item["source"], item["code"], item["effect"], condition, value, first, last
