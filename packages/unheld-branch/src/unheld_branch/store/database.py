@@ -185,6 +185,11 @@ class Database:
                 f"{self.path}: {error.orig}; open the store again to learn what was stored"
             ) from error
 
+    def has_nodes(self) -> bool:
+        """Whether any node lies here, of whatever generation."""
+        with self._connected() as connection:
+            return connection.execute(sa.select(_NODE.c.id).limit(1)).first() is not None
+
     def root(self) -> tuple[int, bytes] | None:
         """Generation and sealed bytes of the root node."""
         with self._connected() as connection:

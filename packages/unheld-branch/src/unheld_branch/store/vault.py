@@ -128,8 +128,6 @@ class Vault:
         nodes = Changes([], []) if parties is None else parties.nodes.take()
         with self.database.transaction() as transaction:
             transaction.store_nodes(nodes)
-            if change.everything is not None:
-                transaction.delete_all_nodes()
             self._store(transaction, following, change.entry, change.head)
             transaction.post(change.openings)
         return self._reread(root, following, nodes)
@@ -145,8 +143,6 @@ class Vault:
                 kept[number] = trees.apply(kept[number], nodes, part.upserts, part.deletes)
             written = nodes.take()
             transaction.store_nodes(written)
-            if change.everything is not None:
-                transaction.delete_all_nodes()
             following = change.following(root, kept)
             self._store(transaction, following, change.entry, change.head)
         return self._reread(root, following, written)
@@ -168,6 +164,12 @@ class Vault:
             following = replace(source_root, generation=root.generation + 1, trees=made)
             self._store(transaction, following, entry, head)
         return self._reread(root, following, written)
+
+    def tidy(self) -> None:
+        """Delete the nodes that everyone's forgetting left: their keys are gone, and a country's take seconds."""
+        if all(tree.root is None for tree in self.load().trees.values()) and self.database.has_nodes():
+            with self.database.transaction() as transaction:
+                transaction.delete_all_nodes()
 
     def nodes(self) -> Nodes:
         """A reader of this vault's nodes."""
