@@ -49,9 +49,16 @@ def parsed(data: bytes) -> Any:
     try:
         value = json.loads(data)
         must(jcs(value) == data, "README.md: JSON in another spelling")
+        must(nested(value) <= 100, "README.md: JSON nests too deep")
     except (ValueError, RecursionError):
         raise FalseProof("README.md: no canonical JSON") from None
     return value
+
+
+def nested(value: object) -> int:
+    """How deep objects and lists stand in one another."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(nested, inner), default=0)
 
 
 def sha(*parts: bytes) -> bytes:
@@ -223,7 +230,7 @@ def paper(data: bytes, vkey: str) -> Json:
     if made["kind"] == "certificate":
         erased = [{n: s[n] for n in ("day", "slots", "copies")} for s in said if s["kind"] == "erase-everything"]
         must(made["body"].get("title") == "Keys of this store destroyed", "paper.md: another title")
-        must(made["body"].get("destroyed") in erased, "paper.md: not what the log states of the erasure")
+        must(jcs(made["body"].get("destroyed")) in map(jcs, erased), "paper.md: not what the log states of the erasure")
         must(made["body"]["destroyed"]["day"] <= made["day"], "paper.md: dated before what it certifies")
     return made
 

@@ -69,3 +69,15 @@ def test_other_values_are_refused_with_their_place(value: Any) -> None:
     """A value without a canonical form here is refused, and the error names where it stands."""
     with pytest.raises(BadInputError, match=r"^\$"):
         canonical.encode(value)
+
+
+def _nested(depth: int) -> bytes:
+    return b'{"a":' * (depth - depth // 2) + b"[" * (depth // 2) + b"]" * (depth // 2) + b"}" * (depth - depth // 2)
+
+
+@pytest.mark.parametrize("depth", [101, 500, 2000])
+def test_deeper_json_is_refused_where_the_specification_says(depth: int) -> None:
+    """A hundred objects and lists in one another are read; one more is refused, not where a stack happens to end."""
+    assert canonical.encode(canonical.decode(_nested(100))) == _nested(100)
+    with pytest.raises(BadInputError):
+        canonical.decode(_nested(depth))

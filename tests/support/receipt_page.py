@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from unheld_verify import note, paper, receipt
+from unheld_verify import note, paper, receipt, words
 from unheld_verify.errors import BadInputError, CannotVerifyError, VerificationError
 
 VECTORS = Path(__file__).parents[2] / "vectors"
@@ -63,7 +63,7 @@ def of_page(page: Page, data: bytes) -> Found:
 
 
 def of_python(data: bytes, vkey: str) -> Found:
-    """What `unheld_verify` finds in the same file."""
+    """What `unheld-verify` says of the same file."""
     verify: Any = paper.verify if paper.is_paper(data) else receipt.verify
     try:
         checked = verify(data, note.parse_key(vkey))
@@ -73,7 +73,7 @@ def of_python(data: bytes, vkey: str) -> Found:
         return Found("unknown", _step(error))
     except VerificationError as error:
         return Found("false", _step(error))
-    return Found("verified", 0, checked.says, checked.not_proven)
+    return Found("verified", 0, words.one_line(checked.says), checked.not_proven)
 
 
 def _step(error: Exception) -> int:

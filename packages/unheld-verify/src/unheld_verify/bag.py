@@ -244,7 +244,8 @@ def _check_names(sizes: Mapping[str, int], folder: str, form: re.Pattern[str], w
 def _check_log_files(sizes: Mapping[str, int], size: int) -> None:
     """Refuse what a log of this size does not have: in a file that nobody reads, anything could be handed on."""
     expected = {"checkpoint"}
-    for level, height in [(tiles.ENTRIES, 0), *((level, level) for level in tiles.levels(size))]:
+    kinds: list[tuple[int | str, int]] = [(tiles.ENTRIES, 0), *((level, level) for level in tiles.levels(size))]
+    for level, height in kinds:
         full, partial = tiles.tile_widths(size, height)
         expected |= {tiles.tile_path(level, number) for number in range(full)}
         if partial:

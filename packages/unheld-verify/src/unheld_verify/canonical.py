@@ -12,6 +12,9 @@ from typing import Any
 from unheld_verify.errors import BadInputError
 
 Json = dict[str, "Json"] | list["Json"] | str | int | bool
+MAX_DEPTH = 100
+"""Objects and lists in one another. A bound of ours, so that every verifier stops at the same place, not where its
+stack ends."""
 _LIMIT = 2**53
 
 
@@ -32,7 +35,9 @@ def decode(data: bytes) -> Any:
     return value
 
 
-def _check(value: Any, path: str) -> None:
+def _check(value: Any, path: str, depth: int = 0) -> None:
+    if isinstance(value, list | tuple | dict) and depth == MAX_DEPTH:
+        raise BadInputError(f"{path[:80]}…: objects and lists nest more than {MAX_DEPTH} deep")
     if isinstance(value, bool | str):
         if isinstance(value, str):
             _check_text(value, path)
@@ -43,13 +48,13 @@ def _check(value: Any, path: str) -> None:
         return
     if isinstance(value, list | tuple):
         for number, item in enumerate(value):
-            _check(item, f"{path}[{number}]")
+            _check(item, f"{path}[{number}]", depth + 1)
         return
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str) or not key.isascii():
                 raise BadInputError(f"{path}: keys must be ASCII strings")
-            _check(item, f"{path}.{key}")
+            _check(item, f"{path}.{key}", depth + 1)
         return
     raise BadInputError(f"{path}: {type(value).__name__} has no canonical form here")
 

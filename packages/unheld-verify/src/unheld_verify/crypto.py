@@ -35,6 +35,19 @@ TAG_BYTES = 16
 PARK_PUBLIC_BYTES = 1184 + 32
 
 _ZERO_NONCE = bytes(NONCE_BYTES)
+# y of the points of Ed25519 whose order divides 8, in every spelling, without the sign of x.
+_SMALL_ORDER = frozenset(
+    bytes.fromhex(y)
+    for y in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
 # One-time receivers' keys are hybrid, so that a recorded line opens neither by a later theft of a long-lived key
 # (there is none) nor by a later quantum computer alone.
 _HPKE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
@@ -199,7 +212,12 @@ def sign(seed: bytes, message: bytes) -> bytes:
 
 
 def verify(public: bytes, signature: bytes, message: bytes) -> None:
-    """Return if the Ed25519 signature is right, raise VerificationError if not."""
+    """Return if the Ed25519 signature is right, raise VerificationError if not.
+
+    A key of small order has no secret: anybody signs anything under it, so nothing is signed by it.
+    """
+    if public[:31] + bytes([public[31] & 127] if len(public) == KEY_BYTES else []) in _SMALL_ORDER:
+        raise VerificationError("the key is of small order: everybody can sign with it")
     try:
         ed25519.Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
     except (InvalidSignature, ValueError):

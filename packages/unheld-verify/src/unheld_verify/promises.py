@@ -82,9 +82,10 @@ def _breaks(pause: Statement, day: str, *, later: bool) -> bool:
 
     Of one day the log's order decides. One that stands later and is dated before the objection was dated back.
     """
+    begins, ends, stated = (str(pause[name]) for name in ("begins", "ends", "day"))
     if later:
-        return day < pause["ends"] and (day >= pause["begins"] or day < pause["day"])
-    return bool(pause["begins"] < day < pause["ends"])
+        return day < ends and (day >= begins or day < stated)
+    return begins < day < ends
 
 
 def broken(log: Log, head: Checkpoint) -> tuple[Broken, ...]:

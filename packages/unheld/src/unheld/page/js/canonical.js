@@ -1,6 +1,7 @@
 // RFC 8785 for objects with ASCII keys, lists, texts, booleans and integers below 2^53; all else is refused.
 
 const LIMIT = 2 ** 53;
+const MOST_NESTED = 100;
 const LONE = /[\ud800-\udbff](?![\udc00-\udfff])|(?:[^\ud800-\udbff]|^)[\udc00-\udfff]/;
 
 function canonicalText(text, failure) {
@@ -13,19 +14,20 @@ function canonicalNumber(value, failure) {
   return String(value);
 }
 
-function canonicalObject(value, failure) {
+function canonicalObject(value, failure, depth) {
   const names = Object.keys(value).sort();
   if (names.some((name) => /[^\x00-\x7f]/.test(name))) throw failure;
-  return `{${names.map((name) => `${JSON.stringify(name)}:${canonical(value[name], failure)}`).join()}}`;
+  return `{${names.map((name) => `${JSON.stringify(name)}:${canonical(value[name], failure, depth + 1)}`).join()}}`;
 }
 
-// The one text of a value. Throws `failure` for what has none.
-function canonical(value, failure) {
+// The one text of a value. Throws `failure` for what has none, and for what nests too deep.
+function canonical(value, failure, depth = 0) {
+  if (typeof value === "object" && depth === MOST_NESTED) throw failure;
   if (typeof value === "boolean") return String(value);
   if (typeof value === "string") return canonicalText(value, failure);
   if (typeof value === "number") return canonicalNumber(value, failure);
-  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, failure)).join()}]`;
-  if (isObject(value)) return canonicalObject(value, failure);
+  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, failure, depth + 1)).join()}]`;
+  if (isObject(value)) return canonicalObject(value, failure, depth);
   throw failure;
 }
 

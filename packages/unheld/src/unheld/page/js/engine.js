@@ -58,9 +58,20 @@ function engine() {
 const sha256 = async (...parts) => (await engine()).sha256(joined(...parts));
 const hmacSha256 = async (key, data) => (await engine()).hmac(key, data);
 
+// y of the points of Ed25519 whose order divides 8, in every spelling: whoever has such a key signs anything.
+const SMALL_ORDER = [
+  "00".repeat(32),
+  `01${"00".repeat(31)}`,
+  "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+  "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+  ...["ec", "ed", "ee"].map((low) => `${low}${"ff".repeat(30)}7f`),
+];
+
+const isSmallOrder = (key) => SMALL_ORDER.includes(hexText(joined(key.slice(0, 31), Uint8Array.of(key[31] & 127))));
+
 // True or false: a key or a signature of another length or off the curve is wrong, too.
 async function signed(key, signature, data) {
-  if (key.length !== 32 || signature.length !== 64) return false;
+  if (key.length !== 32 || signature.length !== 64 || isSmallOrder(key)) return false;
   try {
     return (await (await engine()).verify(key, signature, data)) === true;
   } catch (error) {

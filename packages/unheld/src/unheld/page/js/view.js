@@ -63,7 +63,7 @@ function rawOf(check) {
 }
 
 function raw(check) {
-  const text = JSON.stringify(rawOf(check), null, 1);
+  const text = JSON.stringify(rawOf(check), null, 1).split("\n").map(oneLine).join("\n");
   return element("details", {}, element("summary", {}, ...say("raw")), element("pre", { lang: "en" }, text));
 }
 

@@ -9,7 +9,18 @@ const translated = (key, values) => {
   return text === undefined ? null : filled(text, values);
 };
 
-const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => oneLine(String(values[name])));
+
+// What a file holds must not turn, hide or break the words around it: signs that are not seen are written as escapes,
+// as unheld_verify.words.one_line writes them.
+const oneLine = (text) => text.replace(/[\p{C}\p{Z}]/gu, (sign) => (sign === " " ? sign : escaped(sign)));
+
+function escaped(sign) {
+  const short = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }[sign];
+  const code = sign.codePointAt(0);
+  const [mark, digits] = code < 0x100 ? ["x", 2] : code < 0x10000 ? ["u", 4] : ["U", 8];
+  return short || `\\${mark}${code.toString(16).padStart(digits, "0")}`;
+}
 
 // Lists, objects and booleans as unheld_verify.words shows them.
 function shown(value) {
