@@ -15,7 +15,7 @@ from unheld.workflows import running
 from unheld.workflows.demand import Told
 from unheld_slots.durable import observed
 from unheld_verify import crypto, receipt
-from unheld_verify.errors import BadInputError, NotAllowedError, WrongKeyError
+from unheld_verify.errors import BadInputError, NotAllowedError, UsageError, WrongKeyError
 
 STRANGER = "tel:+99900000000"
 
@@ -149,3 +149,36 @@ def test_claims_go_on_without_the_store(made: Registered) -> None:
     with made.clock():
         running.publish(place, None)
     assert sum(len(item.receipts) for item in claim(made)) == 3
+
+
+def test_one_claimants_receipts_do_not_lie_with_anothers(made: Registered) -> None:
+    """A folder with receipts of another line is refused before anything is logged; one's own takes more."""
+    made.made.publish()
+    told = claim(made)
+    with pytest.raises(UsageError, match="not of this line"):
+        claim(made, "tel:+99922222222")
+    assert answered(made) == 1
+    assert [item.receipts for item in claim(made)] == [item.receipts for item in told]
+
+
+@pytest.mark.parametrize("key", ["", "00", "zz", "00" * 95])
+def test_a_key_file_that_holds_none_is_refused_before_anything(made: Registered, key: str) -> None:
+    """A damaged escrow key is said to be one, and no claim is logged for it."""
+    path = made.made.folder / "escrow"
+    path.write_text(key)
+    with pytest.raises(NotAllowedError, match="escrow"):
+        made.made.deployment.escrow_private(path)
+    assert answered(made) == 0
+
+
+@pytest.mark.parametrize("data", [None, b"", b"short"])
+def test_a_damaged_public_half_is_named(made: Registered, data: bytes | None) -> None:
+    """Nothing is filed under a key that is none, and the file is named."""
+    path = made.register / "escrow.pub"
+    path.unlink()
+    if data is not None:
+        path.write_bytes(data)
+    with made.desk() as desk, pytest.raises(BadInputError, match=r"escrow\.pub"):
+        desk.receive(filed(), [PERSON])
+    with made.desk() as desk:
+        assert len(desk.register.demands()) == 3

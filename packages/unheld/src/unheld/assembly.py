@@ -27,6 +27,7 @@ from unheld_verify.errors import BadInputError, NoStoreError, NotAllowedError
 
 CLOCK_VARIABLE = "UNHELD_CLOCK"
 ESCROW_PUBLIC, ESCROW_PRIVATE = "escrow.pub", "escrow.key"
+_ESCROW_PRIVATE_BYTES = 64 + 32
 _CLOCK_END = 1 << 32
 
 
@@ -82,11 +83,17 @@ class Deployment:
         return (self.root / stores.GENESIS).is_file()
 
     def policy(self) -> Policy:
-        """The genesis document: the store's, or where that is gone, headquarters' copy. Raises NoStoreError."""
-        for path in (self.root / stores.GENESIS, self.register / stores.GENESIS):
-            if path.is_file():
-                return policies.from_document(canonical.decode(path.read_bytes()))
-        raise NoStoreError(f"{self.root}: no store there; `unheld init` makes one")
+        """The genesis document: the store's, or where that is gone, headquarters' copy.
+
+        Raises NoStoreError where there is neither, BadInputError where they differ: what was pinned stays pinned.
+        """
+        paths = (self.root / stores.GENESIS, self.register / stores.GENESIS)
+        found = [path.read_bytes() for path in paths if path.is_file()]
+        if not found:
+            raise NoStoreError(f"{self.root}: no store there; `unheld init` makes one")
+        if len(set(found)) > 1:
+            raise BadInputError(f"{paths[0]}: differs from headquarters' copy {paths[1]}; put back the one of founding")
+        return policies.from_document(canonical.decode(found[0]))
 
     def places(self) -> Places:
         """Where the store's parts lie, the copies that genesis lists included."""
@@ -120,8 +127,15 @@ class Deployment:
             ) from None
 
     def escrow_public(self) -> bytes:
-        """The key that demands are sealed to: whoever files one need not be able to read it again."""
-        return (self.register / ESCROW_PUBLIC).read_bytes()
+        """The key that demands are sealed to: whoever files one need not be able to read it again.
+
+        Raises BadInputError when it is not there, or is none.
+        """
+        path = self.register / ESCROW_PUBLIC
+        data = path.read_bytes() if path.is_file() else b""
+        if len(data) != crypto.PARK_PUBLIC_BYTES:
+            raise BadInputError(f"{path}: is no escrow key; put back the last good copy")
+        return data
 
     def escrow_private(self, place: Path | None = None) -> bytes:
         """The key that opens what demands name. It is best kept offline and named by `place` when it is needed.
@@ -130,11 +144,12 @@ class Deployment:
         """
         path = place or self.headquarters / ESCROW_PRIVATE
         try:
-            return bytes.fromhex(path.read_text("ascii").strip())
+            key = bytes.fromhex(path.read_text("ascii").strip())
         except (OSError, ValueError):
-            raise NotAllowedError(
-                f"{path}: the escrow key is not here, and what demands name opens with it alone"
-            ) from None
+            key = b""
+        if len(key) != _ESCROW_PRIVATE_BYTES:
+            raise NotAllowedError(f"{path}: the escrow key is not here, and what demands name opens with it alone")
+        return key
 
     def log_key(self) -> note.Key:
         """The key that the log's checkpoints are signed with."""

@@ -60,9 +60,18 @@ def destroyed(deployment: Deployment, store: Store | None) -> Destroyed:
 
 
 def _stated(deployment: Deployment, store: Store | None) -> Sequence[Statement]:
-    """The store's statements in their order: its own outbox knows also what was not published yet."""
+    """The store's statements in their order: its own outbox knows also what was not published yet.
+
+    Without it the log tells, if it is of one store: an erasure does not say of which store it was.
+    """
     if store is None:
-        return [opening.statement for _, opening in issuing.openings(deployment)]
+        stated = [opening.statement for _, opening in issuing.openings(deployment)]
+        if (stores := sum(said["kind"] == "genesis" for said in stated)) > 1:
+            raise CannotVerifyError(
+                f"the log tells of {stores} stores, and of which one everything was erased, it does not say: without "
+                "the store no certificate is made"
+            )
+        return stated
     said = [item.statement for item in store.vault.database.outbox() if item.statement]
     return [canonical.decode(item) for item in said]
 

@@ -80,8 +80,11 @@ def broken(stated: Sequence[Statement]) -> list[tuple[Standstill, str]]:
 
 
 def refuse_handover(stated: Sequence[Statement], day: str) -> None:
-    """Raises StateError while a standstill runs."""
-    if running := [pause for pause in standstills(stated) if pause.runs(day)]:
+    """Raises StateError until every standstill has ended.
+
+    One that was stated has begun: on a day before that, the clock was turned back.
+    """
+    if running := [pause for pause in standstills(stated) if day < pause.ends]:
         until = max(pause.ends for pause in running)
         names = ", ".join(sorted(pause.group for pause in running))
         raise StateError(

@@ -25,7 +25,7 @@ from unheld.demands.rules import Rulebook
 from unheld.ledger import Ledger
 from unheld_slots import durable
 from unheld_verify import columns, receipt, statement, tiles
-from unheld_verify.errors import BadInputError, CannotVerifyError, NotAllowedError
+from unheld_verify.errors import BadInputError, CannotVerifyError, NotAllowedError, UnheldError, UsageError
 from unheld_verify.note import Key
 from unheld_verify.receipt import Party
 from unheld_verify.statement import Opening
@@ -116,16 +116,29 @@ def answer_claim(deployment: Deployment, identity: str, asker: str, private: byt
     """Tell a claimant, or their heir, which demands named one line; write a receipt for each published statement.
 
     That a claim was answered is logged before anything is opened, whatever the answer. `private` is the escrow key.
-    Raises NotAllowedError beyond CLAIMS_A_DAY, WrongKeyError for another key.
+    Raises NotAllowedError beyond CLAIMS_A_DAY, WrongKeyError for another key, UsageError for a folder that holds
+    receipts of another line.
     """
     if not asker.strip():
         raise BadInputError("asker: say who asks, and how they showed that the line is theirs")
+    _check_folder(out, identity, deployment.log_key())
     with register.opened(deployment, write=True) as opened:
         _log_claim(deployment, asker)
         found = [(demand, party) for demand in opened.demands() if (party := _party(opened, demand, private, identity))]
         durable.make_folders(out)
         log, key = tiles.open_log(str(deployment.log)), deployment.log_key()
         return [_tell(demand, opened.openings(demand), party, (log, key), out) for demand, party in found]
+
+
+def _check_folder(out: Path, identity: str, key: Key) -> None:
+    """Receipts name the line they are of: a folder that is handed to one claimant must not hold another's."""
+    for path in sorted(out.glob("*.tlog-proof")):
+        try:
+            party = receipt.verify(path.read_bytes(), key).party
+        except UnheldError:
+            party = None
+        if party is None or party.identity != identity:
+            raise UsageError(f"{out}: holds receipts that are not of this line; name a new folder")
 
 
 def _log_claim(deployment: Deployment, asker: str) -> None:
