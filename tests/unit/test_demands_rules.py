@@ -61,6 +61,11 @@ def book_of(text: str) -> rules.Rulebook:
     return rules.rulebook([rules.parse(text.encode(), "own.toml")])
 
 
+def at(dated: int) -> dict[str, Any]:
+    """A demand that is dated on a day, came on that day, and asks for three days before."""
+    return {"dated": dated, "received": dated, "begins": dated - 4, "ends": dated - 2}
+
+
 def test_a_demand_that_is_as_it_should_be_meets_no_rule() -> None:
     """One line, three days, a court's order on an old law, and data that is there: nothing is found."""
     assert found() == []
@@ -91,6 +96,9 @@ def test_a_demand_that_is_as_it_should_be_meets_no_rule() -> None:
         ("no-reverse-lookup", "IdentityReverseLookup", {"target_kind": "name"}),
         ("week", "WindowTooLong", {"begins": DAY - 10}),
         ("past-only", "RealTime", {"ends": DAY}),
+        ("past-when-made", "RealTime", {"dated": DAY - 4}),
+        ("dated-first", "ManifestErrors", {"dated": DAY + 1}),
+        ("not-dated-back", "InsufficientInformation", {"dated": day("2021-01-31")}),
         ("past-only", "RealTime", {"ends": DAY - 1}),
         ("no-interception", "RealTime", {"asks": ("location", "realtime")}),
         ("secrecy-ends", "SecrecyWithoutEnd", {"secret_without_end": True}),
@@ -146,8 +154,17 @@ def test_content_is_narrowed_away_and_alone_is_refused() -> None:
     [("2021-02-12", {"court", "mm-privacy-8d"}), ("2021-02-13", {"court"}), ("2017-03-07", {"court"})],
 )
 def test_a_dated_rule_is_asked_by_the_date_of_the_order(dated: str, rules_found: set[str]) -> None:
-    """Section 8(d) stands until the day before its suspension; the order counts, not its arrival."""
-    assert {item.rule for item in found(court_order=False, dated=day(dated))} == rules_found
+    """Section 8(d) stands until the day before its suspension."""
+    assert {item.rule for item in found(court_order=False, **at(day(dated)))} == rules_found
+
+
+@pytest.mark.parametrize(("dated", "across"), [("2021-01-31", True), ("2021-02-12", True), ("2021-02-13", False)])
+def test_an_order_that_is_dated_before_a_trigger_and_comes_after_it_never_passes(dated: str, across: bool) -> None:
+    """To date an order back to a law of before is the simplest way around a rule that is asked by that date."""
+    given = at(day(dated)) | {"received": day("2021-06-28")}
+    listed = {item.rule: item.words for item in found(court_order=True, **given)}
+    assert ("not-dated-back" in listed) == across
+    assert not across or dated in listed["not-dated-back"]
 
 
 def test_without_a_date_the_receipt_counts_and_the_finding_says_so() -> None:
@@ -171,7 +188,7 @@ def test_a_law_is_judged_by_the_period_in_which_it_was_in_force(dated: str, code
     """In force before: passes; between its periods: not in force; made again on the day of a trigger: not by itself."""
     generic = next(pack for pack in rules.shipped_packs() if pack.id == rules.GENERIC)
     book = rules.rulebook([generic, rules.parse(PACK.encode(), "own.toml")])
-    listed = {item.code for item in found(book=book, basis=("L1",), dated=day(dated))}
+    listed = {item.code for item in found(book=book, basis=("L1",), **at(day(dated)))}
     assert listed == ({code} if code else set())
 
 

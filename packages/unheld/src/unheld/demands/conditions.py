@@ -173,6 +173,30 @@ def _realtime(case: Case, hours: int) -> str:
     return f"Its window ended {passed} hours before it was received, less than {hours}." if passed < hours else ""
 
 
+def _window_after_order(case: Case, _: object) -> str:
+    filed, ends = case.demand.filed, case.demand.ends
+    if UNKNOWN in {ends, filed.dated} or ends <= filed.dated:
+        return ""
+    return f"Its window reaches to {columns.day_text(ends)}, after its own date, {columns.day_text(filed.dated)}."
+
+
+def _dated_after_receipt(case: Case, _: object) -> str:
+    filed = case.demand.filed
+    if filed.dated <= filed.received:
+        return ""
+    return f"It is dated {columns.day_text(filed.dated)} and was received on {columns.day_text(filed.received)}."
+
+
+def _across_trigger(case: Case, _: object) -> str:
+    """Dated rules believe the date on the order: back-dated, it would rest on the law of before."""
+    filed = case.demand.filed
+    crossed = [trigger.text for trigger in case.triggers if UNKNOWN < filed.dated < trigger.day <= filed.received]
+    if not crossed:
+        return ""
+    days = f"It is dated {columns.day_text(filed.dated)} and was received on {columns.day_text(filed.received)}"
+    return f"{days}, after {' and '.join(crossed)}."
+
+
 def _endless(case: Case, _: object) -> str:
     return "It demands secrecy without an end." if case.demand.filed.secret_without_end else ""
 
@@ -222,6 +246,9 @@ CONDITIONS: Mapping[str, Condition] = {
     "basis_unknown": Condition(_flag, "true", _unknown),
     "basis_not_in_force": Condition(_flag, "true", _not_in_force),
     "basis_after_trigger": Condition(_flag, "true", _after_trigger),
+    "window_after_order": Condition(_flag, "true", _window_after_order),
+    "dated_after_receipt": Condition(_flag, "true", _dated_after_receipt),
+    "across_trigger": Condition(_flag, "true", _across_trigger),
     "secrecy_without_end": Condition(_flag, "true", _endless),
     "duress": Condition(_flag, "true", _duress),
     "torture": Condition(_flag, "true", _torture),
