@@ -126,6 +126,16 @@ def test_a_refusal_keeps_why_and_who() -> None:
         ({"purpose": "၀၉၇၇၀၀၀၀၀၀၁ ကို"}, "purpose: nine digits"),
         ({"reference": "12/OUKAMA(N)123456"}, "reference: nine digits"),
         ({"reference": "၁၂/ဥကမ(နိုင်)၁၂၃၄၅၆"}, "reference"),
+        ({"purpose": "09_770_000_001"}, "purpose: nine digits"),
+        ({"purpose": "09  770,  000, 001"}, "purpose: nine digits"),
+        ({"purpose": "09\u200b770\u200b000001"}, "purpose: nine digits"),
+        ({"purpose": "⁰⁹⁷⁷⁰⁰⁰⁰⁰⁰¹"}, "purpose: nine digits"),
+        ({"purpose": "ဝ၉၇၇ဝဝဝဝဝ၁"}, "purpose: nine digits"),
+        ({"purpose": "09–770–000–001"}, "purpose: nine digits"),
+        ({"reference": "12/OUKAMA N 123456"}, "reference: nine digits"),
+        ({"reference": "12／OUKAMA(N)123456"}, "reference: nine digits"),
+        ({"reference": "၁၂/ဥကမ နိုင် ၁၂၃၄၅၆"}, "reference: nine digits"),
+        ({"reference": "a\u2028b"}, "one line"),
         ({"basis": ("a", "356938035643809")}, "basis: nine digits"),
         ({"reference": "a\nb"}, "one line"),
         ({"purpose": "x" * 501}, "at most 500"),
@@ -152,6 +162,7 @@ def test_what_cannot_be_filed_is_named(given: dict[str, Any], word: str) -> None
 
 def test_ordinary_references_are_taken() -> None:
     """Dates, short numbers and strokes are no numbers of somebody."""
+    assert filed(reference="12345/6789", purpose="2021-02-01, 2021-02-02").reference == "12345/6789"
     assert filed(reference="77/2021/15", purpose="since 2021-02-01, case 123456").reference == "77/2021/15"
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypeVar
 
+from unheld import stray
 from unheld_verify import columns
 from unheld_verify.errors import BadInputError, StateError
 from unheld_verify.statement import ASKS
@@ -45,8 +46,11 @@ WORDS = {
 
 _LAST_DAY = (1 << 32) // 86_400
 _TEXT_MOST = 500
+_NO_LETTERS = {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}
 # A number, an IMSI, an IMEI, a national registration number: what a demand names belongs into its sealed box.
-_SOMEBODY = re.compile(r"\d(?:[ .-]?\d){8,}|\d{1,2}\s*/\s*[^/()]{2,20}\([^()]{1,12}\)\s*\d{5,6}")
+# Dates are none, and strokes part digits, so that long references can be written.
+_NUMBER = re.compile(r"\d(?:[^\w/]{0,2}_?\d){8,}")
+_DATE = re.compile(r"(?<!\d)(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:[0-2]\d|3[01])(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -315,9 +319,9 @@ def check_asks(asks: tuple[str, ...]) -> None:
 
 def check_text(name: str, text: str) -> None:
     """Raises BadInputError for text that is too long, has control characters, or looks like somebody's number."""
-    if len(text) > _TEXT_MOST or any(unicodedata.category(sign) in {"Cc", "Cs", "Co", "Cn"} for sign in text):
+    if len(text) > _TEXT_MOST or any(unicodedata.category(sign) in _NO_LETTERS for sign in text):
         raise BadInputError(f"{name}: write one line of at most {_TEXT_MOST} letters, without control characters")
-    if _SOMEBODY.search(text):
+    if stray.identity_card(text) or _NUMBER.search(_DATE.sub("date", stray.normal(text))):
         raise BadInputError(
             f"{name}: nine digits or an identity card look like somebody, and this is kept in clear: what a demand "
             "names goes to the targets or into the note; a long reference may be written with a stroke: 12345/6789"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unheld.exit.stray import luhn, stray
+from unheld.stray import luhn, stray
 from unheld_branch.records import identities
 from unheld_branch.records.identities import NumberRule
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from unheld.exit.stray import normal
+from unheld.stray import normal
 
 LEAST = 7
 _RUN = re.compile(rf"\d(?:[ \-./()+]{{0,2}}\d){{{LEAST - 1},}}")

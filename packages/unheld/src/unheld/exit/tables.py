@@ -17,7 +17,7 @@ import pyarrow.csv as arrow
 from unheld.exit import allowed
 from unheld.exit.allowed import TABLES, Form, Numbers
 from unheld.exit.spec import Spec, TableSpec
-from unheld.exit.stray import stray
+from unheld.stray import stray
 from unheld_branch.records.codecs import csv, parquet, sources
 from unheld_branch.records.codecs.batches import Batch
 from unheld_branch.records.codecs.sources import Source

@@ -46,12 +46,17 @@ def stray(text: str) -> str:
         return "an e-mail address"
     if _DATE.search(plain) and _TIME.search(_DATE.sub(" ", plain)):
         return "a date with a time"
-    if _NRC.search(plain):
+    if identity_card(plain):
         return "an identity card's number (NRC)"
     runs = [re.sub(r"\D", "", found) for found in _RUN.findall(plain)]
     if any(is_imei(run) for run in runs):
         return "a device's number (IMEI)"
     return f"{_RUN_MOST + 1} or more digits" if runs else ""
+
+
+def identity_card(text: str) -> bool:
+    """Whether an identity card's number stands in a text."""
+    return _NRC.search(normal(text)) is not None
 
 
 def normal(text: str) -> str:

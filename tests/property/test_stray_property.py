@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from unheld.exit.stray import luhn, stray
+from unheld.stray import luhn, stray
 
 BURMESE = dict(zip(string.digits, "၀၁၂၃၄၅၆၇၈၉", strict=True))
 ALIKE = BURMESE | {"0": "ဝ", "7": "ရ"}
