@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from unheld.assembly import CLOCK_VARIABLE
 from unheld.ledger import Ledger, places_of, published
 from unheld.workflows import running
 from unheld_branch.kernel.locks import locked
-from unheld_verify import columns, statement, tiles
-from unheld_verify.errors import BadInputError, LockedError, VerificationError
+from unheld_verify import checkpoint, columns, statement, tiles
+from unheld_verify.errors import BadInputError, LockedError, RolledBackError, VerificationError
 from unheld_verify.statement import Opening
 
 
@@ -207,6 +207,67 @@ def test_store_that_comes_back_to_places_that_were_taken_plans_anew(
 
     assert each_once(made, posted)
     assert len(opened(made)) == 5
+
+
+def _roots(made: TestStore, seen: dict[int, bytes]) -> None:
+    """Note the size and root that the log's key signed; one size has one root for ever."""
+    head = checkpoint.verify(tiles.open_log(str(made.deployment.log)).checkpoint(), made.deployment.log_key())
+    assert seen.setdefault(head.size, head.root) == head.root, f"size {head.size} was signed with two roots"
+
+
+@pytest.mark.parametrize("back", [1, 2, 3])
+@pytest.mark.parametrize("with_store", [True, False], ids=["store", "no store"])
+def test_log_folder_from_a_backup_is_never_continued_with_other_entries(
+    made: TestStore, tmp_path: Path, with_store: bool, back: int
+) -> None:
+    """An older copy of the log's folder is refused, or comes to be what it was; no size is signed a second time."""
+    made.publish()
+    if not with_store:
+        lose_store(made)
+    publish = made.publish if with_store else lambda: alone(made)
+    seen = dict[int, bytes]()
+    for number in range(4):
+        _roots(made, seen)
+        shutil.copytree(made.deployment.log, tmp_path / f"log{number}")
+        post(made, 1)
+        publish()
+    _roots(made, seen)
+    newest = tmp_path / "newest"
+    made.deployment.log.rename(newest)
+    shutil.copytree(tmp_path / f"log{4 - back}", made.deployment.log)
+    post(made, 1)
+    for _ in range(5):
+        with suppress(RolledBackError):
+            publish()
+        _roots(made, seen)
+
+    assert {size % 32 for size in seen} == {0}
+    if max(seen) > 160:  # it came to be what it was, and went on
+        return
+    shutil.rmtree(made.deployment.log)
+    newest.rename(made.deployment.log)
+    publish()
+    _roots(made, seen)
+    assert len(set(entries(made))) == len(entries(made)) == 192
+
+
+def test_log_that_went_on_without_its_store_is_not_taken_back_by_it(made: TestStore, tmp_path: Path) -> None:
+    """A store that was away knows nothing of what was published; an older log beside it makes no second history."""
+    made.publish()
+    shutil.copytree(made.deployment.log, tmp_path / "older")
+    seen = dict[int, bytes]()
+    made.root.rename(made.folder / "away")
+    post(made)
+    alone(made)
+    _roots(made, seen)
+    (made.folder / "away").rename(made.root)
+    shutil.rmtree(made.deployment.log)
+    shutil.copytree(tmp_path / "older", made.deployment.log)
+
+    with pytest.raises(RolledBackError, match="put back the newest"):
+        made.publish()
+
+    _roots(made, seen)
 
 
 @pytest.mark.parametrize("with_store", [True, False], ids=["store", "no store"])

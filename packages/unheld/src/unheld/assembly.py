@@ -22,11 +22,13 @@ from unheld_custodian.custodian import Terms
 from unheld_custodian.local import LocalCustodians
 from unheld_slots import durable
 from unheld_slots.places import name_slots
-from unheld_verify import canonical, crypto, note
-from unheld_verify.errors import BadInputError, NoStoreError, NotAllowedError
+from unheld_verify import canonical, checkpoint, crypto, note
+from unheld_verify.checkpoint import Checkpoint
+from unheld_verify.errors import BadInputError, NoStoreError, NotAllowedError, VerificationError
 
 CLOCK_VARIABLE = "UNHELD_CLOCK"
 ESCROW_PUBLIC, ESCROW_PRIVATE = "escrow.pub", "escrow.key"
+PUBLISHED = "checkpoint"
 _ESCROW_PRIVATE_BYTES = 64 + 32
 _CLOCK_END = 1 << 32
 
@@ -156,8 +158,24 @@ class Deployment:
         return note.parse_key(self.policy().log_key)
 
     def log_writer(self) -> LogWriter:
-        """The log, for publishing."""
-        return LogWriter(self.log, self.seed("log"), self.policy().origin)
+        """The log, for publishing: never with other entries at a size that was published before.
+
+        Raises BadInputError when the register's checkpoint is none of this log.
+        """
+        return LogWriter(self.log, self.seed("log"), self.policy().origin, self._published())
+
+    def remember(self, writer: LogWriter) -> None:
+        """Keep the log's newest checkpoint in the register, so that an older copy of its folder is known for one."""
+        seen = self._published()
+        if seen is None or writer.size > seen.size:
+            durable.write_file(self.register / PUBLISHED, writer.checkpoint())
+
+    def _published(self) -> Checkpoint | None:
+        path = self.register / PUBLISHED
+        try:
+            return checkpoint.verify(path.read_bytes(), self.log_key()) if path.is_file() else None
+        except (BadInputError, VerificationError) as error:
+            raise BadInputError(f"{path}: {error}; put back the last good copy") from None
 
 
 def found(

@@ -12,7 +12,7 @@ from pathlib import Path
 from unheld_slots.durable import make_folder, write_file
 from unheld_verify import canonical, checkpoint, crypto, merkle, note, statement, tiles
 from unheld_verify.checkpoint import Checkpoint
-from unheld_verify.errors import BadInputError, NoStoreError, StateError, VerificationError
+from unheld_verify.errors import BadInputError, NoStoreError, RolledBackError, StateError, VerificationError
 from unheld_verify.proof import Proof
 from unheld_verify.sources import FolderSource, Source
 from unheld_verify.tiles import ENTRIES, WIDTH, Log, tile_path, tile_widths
@@ -24,10 +24,11 @@ _FILE_MODE, _FOLDER_MODE = 0o644, 0o755
 class LogWriter:
     """Appends to the log in a folder. One writer at a time: the caller holds the store's lock.
 
-    `seed` is the log's Ed25519 seed (32 bytes), `origin` its name and its key's name.
+    `seed` is the log's Ed25519 seed (32 bytes), `origin` its name and its key's name. `seen` is a checkpoint that this
+    key is known to have signed, kept elsewhere: a folder that is older is continued as it was then, or not at all.
     """
 
-    def __init__(self, folder: Path, seed: bytes, origin: str) -> None:
+    def __init__(self, folder: Path, seed: bytes, origin: str, seen: Checkpoint | None = None) -> None:
         """Open the log in `folder`.
 
         Raises NoStoreError if none was created there, VerificationError if its checkpoint was not signed by this key
@@ -35,6 +36,7 @@ class LogWriter:
         """
         self._folder = folder
         self._seed = seed
+        self._seen = seen
         self.key = note.Key(origin, crypto.sign_public(seed))
         self._log = Log(FolderSource(folder))
         self._bundles: dict[int, list[bytes]] = {}
@@ -80,7 +82,8 @@ class LogWriter:
 
         Idempotent: after a crash or an unknown outcome open the log again and call it with the same `start` and
         entries; the log becomes the same, whatever had been written. Raises BadInputError for an entry of another
-        length, StateError (nothing changed) if `start` leaves a gap or other entries stand there already.
+        length, StateError (nothing changed) if `start` leaves a gap or other entries stand there already, and
+        RolledBackError (nothing changed) if a size that was seen would be given other entries.
         """
         if any(len(entry) != statement.ENTRY_BYTES for entry in entries):
             raise BadInputError(f"every log entry has {statement.ENTRY_BYTES} bytes")
@@ -90,6 +93,7 @@ class LogWriter:
         if published != list(entries[: len(published)]):
             raise StateError(f"other entries are already published from {start}: the log was written from elsewhere")
         if new := entries[len(published) :]:
+            self._check_seen(new)
             self._publish(new)
         return self._head
 
@@ -118,6 +122,10 @@ class LogWriter:
             self._bundles[number] = tiles.verify_bundle(self._log, number, width)[0]
         return self._bundles[number][place]
 
+    def checkpoint(self) -> bytes:
+        """The signed checkpoint of what is published."""
+        return self._log.checkpoint()
+
     @property
     def source(self) -> Source:
         """Where the log is read from."""
@@ -131,6 +139,17 @@ class LogWriter:
         """The inclusion of entry `index` under the present checkpoint. Raises BadInputError outside the log."""
         path = merkle.prove_inclusion(index, self.size, self._log.subtree(self.size))
         return Proof(index, tuple(path), self._log.checkpoint())
+
+    def _check_seen(self, new: Sequence[bytes]) -> None:
+        """Whoever reads the log compares checkpoints: one size with two roots is a fork, however it came about."""
+        if self._seen is None or self.size > self._seen.size or self.root == self._seen.root:
+            return
+        entries = [*(self.entry(index) for index in range(self.size)), *new][: self._seen.size]
+        if merkle.root([merkle.leaf_hash(entry) for entry in entries]) != self._seen.root:
+            raise RolledBackError(
+                f"{self._folder}: this log has {self.size} entries, and its key has signed {self._seen.size} of which "
+                "these are not the same: put back the newest copy of the folder, from whoever mirrors it"
+            )
 
     def _publish(self, entries: Sequence[bytes]) -> None:
         """Write bundles, tiles, checkpoint, in this order, each whole and durable before the next.

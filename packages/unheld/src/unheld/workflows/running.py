@@ -16,7 +16,6 @@ from unheld.ledger import Ledger, closed_entries
 from unheld_branch.kernel.locks import locked
 from unheld_branch.log.outbox import Outbox
 from unheld_branch.log.outbox import publish as publish_outbox
-from unheld_branch.log.tiles import LogWriter
 from unheld_branch.store.store import Store
 
 _LOCK = "publishing"
@@ -50,23 +49,22 @@ def publish(deployment: Deployment, store: Store | None) -> int:
 
     With a store, the caller holds its lock. Without one (it was handed over, or is lost) the log goes on with
     headquarters' statements alone. Repeating it after a crash gives no entry a second place; a crash between the last
-    two steps costs a further cadence of dummies. Raises LockedError while another process publishes.
+    two steps costs a further cadence of dummies. Raises LockedError while another process publishes, RolledBackError
+    where the log's folder is an older copy that cannot be made what it was.
     """
     ledger = Ledger(deployment.ledger)
     # A lock of its own: who holds the register's lock to issue a paper publishes it too.
     with locked(deployment.register / _LOCK, exclusive=True):
         writer = deployment.log_writer()
-        if store is None:
-            return _publish(ledger, ledger.outbox(writer), writer)
-        database = store.vault.database
-        closed = partial(closed_entries, ledger, writer)
-        return _publish(ledger, Outbox(database.outbox, database.transaction, closed), writer)
-
-
-def _publish(ledger: Ledger, outbox: Outbox, writer: LogWriter) -> int:
-    count = publish_outbox(outbox, writer)
-    ledger.publish(writer, assembly.clock().now() // 86_400)
-    return count
+        deployment.remember(writer)  # a crash may have come between a publication and this
+        outbox = ledger.outbox(writer)
+        if store is not None:
+            database = store.vault.database
+            outbox = Outbox(database.outbox, database.transaction, partial(closed_entries, ledger, writer))
+        count = publish_outbox(outbox, writer)
+        deployment.remember(writer)
+        ledger.publish(writer, assembly.clock().now() // 86_400)
+        return count
 
 
 def run(
