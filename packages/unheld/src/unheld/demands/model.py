@@ -321,7 +321,7 @@ def check_text(name: str, text: str) -> None:
     """Raises BadInputError for text that is too long, has control characters, or looks like somebody's number."""
     if len(text) > _TEXT_MOST or any(unicodedata.category(sign) in _NO_LETTERS for sign in text):
         raise BadInputError(f"{name}: write one line of at most {_TEXT_MOST} letters, without control characters")
-    if stray.identity_card(text) or _NUMBER.search(_DATE.sub("date", stray.normal(text))):
+    if stray.identity_card(text) or _NUMBER.search(" ".join(_DATE.sub("date", stray.normal(text)).split())):
         raise BadInputError(
             f"{name}: nine digits or an identity card look like somebody, and this is kept in clear: what a demand "
             "names goes to the targets or into the note; a long reference may be written with a stroke: 12345/6789"
