@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from unheld.demo.world import World
+from unheld.demo.world import World, write_service
 from unheld.testing import textfile
 from unheld.testing.recorder import Copies
 from unheld.testing.recording import Recording
@@ -17,7 +17,7 @@ _BILLED_DAYS = 31
 
 
 class PlainNetwork:
-    """Everything lies in one country, in clear: `files` of records, `customers.db` with the registry and last bills."""
+    """All in one country, in clear: `files` of records, `customers.db` with registry and last bills, `service`."""
 
     def __init__(self, world: World, folder: Path) -> None:
         self.folder = folder
@@ -28,6 +28,7 @@ class PlainNetwork:
         """Keep every day of the past, and the registry with it; how many records."""
         files = self.folder / "files"
         files.mkdir(parents=True)
+        write_service(self._world, self.folder / "service")
         records = 0
         with closing(sqlite3.connect(self.folder / "customers.db")) as database, database:
             _keep(database, "customers", self._world.operator.registry())

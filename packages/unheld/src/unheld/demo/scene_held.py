@@ -40,6 +40,10 @@ def measure(replay: Replay) -> None:
     rows.shown("anywhere, all three custodians seized: days of people's lives", _DAYS, *worst)
     rows.shown("anywhere: furthest day back", "days", _back(left, night), _back(everywhere, night))
     rows.note(
+        "In clear on both sides lie the numbers and SIMs in service, with tariff and balance: no network works without."
+        " With unheld they have no name, no identity paper and no day beside them."
+    )
+    rows.note(
         "Until it lapses, the past exists: whoever seizes the branch and two of three custodians reads it. That is"
         " shown here, not hidden. It ends by a calendar announced in advance, and nobody has to act."
     )

@@ -8,8 +8,7 @@ from pathlib import Path
 from unheld.demo import bigtree
 from unheld.demo.calendar import EVENING, NOON, at
 from unheld.demo.replay import Replay
-from unheld.demo.world import SALE_KNOWN
-from unheld.testing import textfile
+from unheld.demo.world import BINDINGS, SALE_KNOWN
 from unheld.workflows import leave
 from unheld_slots import durable
 
@@ -22,8 +21,8 @@ bare = "international"
 plmn = ["00101"]
 
 [tables.bindings]
-file = "bindings.csv"
-columns = { msisdn = "msisdn", imsi = "imsi", tariff = "tariff" }
+file = "{file}"
+columns = {{ msisdn = "msisdn", imsi = "imsi", tariff = "tariff" }}
 """
 
 
@@ -57,13 +56,11 @@ def _measure(replay: Replay, lines: int) -> None:
 
 
 def spec(replay: Replay) -> Path:
-    """The hand-over's file, and the table it names."""
-    folder = replay.run / "service"
-    if not folder.exists():
-        folder.mkdir()
-        textfile.write(replay.world.bindings(), folder / "bindings.csv")
-        durable.write_file(folder / "handover.toml", _FORM.encode())
-    return folder / "handover.toml"
+    """The hand-over's file: which columns of what the network works with go to the buyer."""
+    path = replay.run / "handover.toml"
+    source = (replay.right.service / BINDINGS).relative_to(replay.run)
+    durable.write_file(path, _FORM.format(file=source.as_posix()).encode())
+    return path
 
 
 def country(replay: Replay) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from unheld.assembly import Deployment
 from unheld.demo.calendar import EVENING, NOON, OPENING, at
-from unheld.demo.world import World, between
+from unheld.demo.world import World, between, write_service
 from unheld.inventory import Inventory, Place
 from unheld.plans import planning
 from unheld.testing import textfile
@@ -45,16 +45,16 @@ class SealedNetwork:
     def __init__(self, world: World, folder: Path) -> None:
         self.deployment = Deployment(folder / "store")
         self._world = world
-        self._sources, self._copy = folder / "sources", folder / "copy"
+        self._sources, self._copy, self.service = folder / "sources", folder / "copy", folder / "service"
         self._registry = _mapping("synthetic-registry")
         self._calls = _mapping("synthetic")
         self._in_country, self._abroad = Copies(self.country), Copies(self.abroad)
 
     @property
     def country(self) -> tuple[Path, ...]:
-        """Everything at the branch: store, copy, their slots, the public log, what mediation delivers to."""
-        made = self.deployment
-        return (made.root, made.slots, self._copy, self._copy.with_name("copy.slots"), made.log, self._sources)
+        """Everything at the branch: store, copy, their slots, the public log, what mediation delivers to, service."""
+        made, slots = self.deployment, self._copy.with_name("copy.slots")
+        return (made.root, made.slots, self._copy, slots, made.log, self._sources, self.service)
 
     @property
     def abroad(self) -> tuple[Path, ...]:
@@ -66,6 +66,7 @@ class SealedNetwork:
         """Found the store on the last day of the past, seal what may live of it, delete its source, close the day."""
         night = self._world.night
         self._sources.mkdir(parents=True)
+        write_service(self._world, self.service)
         with at(night, OPENING):
             wishes = founding.Wishes(n=CUSTODIANS, t=THRESHOLD, late_days=LATE_DAYS, home="MM", copies=[self._copy])
             founding.found(self.deployment, wishes)

@@ -6,18 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from unheld.demo.calendar import NOON
+from unheld.testing import textfile
 from unheld.testing.arrow import joined
 from unheld.testing.synthetic import Operator
 from unheld_verify import columns
 
 SALE_KNOWN = date(2021, 7, 8)
 """The day on which the sale is announced in this replay; everything is counted from it."""
+BINDINGS = "bindings.csv"
 _DAY = 86_400
 
 
@@ -68,6 +71,12 @@ class World:
                 "balance": cents,
             }
         )
+
+
+def write_service(world: World, folder: Path) -> Path:
+    """Write what the network works with in clear, on either side; gives the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return textfile.write(world.bindings(), folder / BINDINGS)
 
 
 def between(table: pa.Table, first: int, before: int) -> pa.Table:
