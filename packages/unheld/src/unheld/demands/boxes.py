@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from unheld_branch.store.blocks import padme
 from unheld_slots import durable
 from unheld_verify import canonical, crypto, receipt
 from unheld_verify.errors import BadInputError, VerificationError, WrongKeyError
@@ -12,7 +13,8 @@ from unheld_verify.receipt import Party
 
 NAMED, DOCUMENT = "named.box", "document.box"
 _NAMED_INFO, _DOCUMENT_INFO, _CLAIM_INFO = b"unheld/v1/demand", b"unheld/v1/document", b"unheld/v1/claim"
-_SALT_BYTES = 32
+_SALT_BYTES, _LENGTH_BYTES = 32, 4
+_LEAST_BYTES = 4_096
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Named:
 def write_named(folder: Path, public: bytes, ids: bytes, named: Named) -> None:
     """Seal what a demand names. `ids` are the store's and the demand's, 16 bytes each."""
     document = {"v": 1, "parties": [party.to_json() for party in named.parties], "note": named.note}
-    durable.write_file(folder / NAMED, crypto.box_seal(public, canonical.encode(document), _NAMED_INFO + ids))
+    _seal(folder / NAMED, public, canonical.encode(document), _NAMED_INFO + ids)
 
 
 def read_named(folder: Path, private: bytes, ids: bytes) -> Named:
@@ -39,7 +41,7 @@ def write_document(folder: Path, public: bytes, ids: bytes, document: bytes) -> 
     """Seal the document and give its digest, hex: under a salt inside the box, so that the digest tells nobody which
     of two letters it was."""
     salt = crypto.random_bytes(_SALT_BYTES)
-    durable.write_file(folder / DOCUMENT, crypto.box_seal(public, salt + document, _DOCUMENT_INFO + ids))
+    _seal(folder / DOCUMENT, public, salt + document, _DOCUMENT_INFO + ids)
     return crypto.hmac_sha256(salt, document).hex()
 
 
@@ -55,14 +57,21 @@ def read_document(folder: Path, private: bytes, ids: bytes, digest: str) -> byte
 def write_claim(folder: Path, public: bytes, store: bytes, asker: str, at: int) -> None:
     """Keep who asked whether a line was named, and when, sealed; the line itself is not kept."""
     durable.make_folders(folder)
-    sealed = crypto.box_seal(public, canonical.encode({"v": 1, "at": at, "asker": asker}), _CLAIM_INFO + store)
-    durable.write_file(folder / f"{crypto.random_bytes(16).hex()}.box", sealed)
+    said = canonical.encode({"v": 1, "at": at, "asker": asker})
+    _seal(folder / f"{crypto.random_bytes(16).hex()}.box", public, said, _CLAIM_INFO + store)
+
+
+def _seal(path: Path, public: bytes, plain: bytes, info: bytes) -> None:
+    """Seal with padding: a file's size would tell which of two names or letters is in it."""
+    body = len(plain).to_bytes(_LENGTH_BYTES) + plain
+    durable.write_file(path, crypto.box_seal(public, body.ljust(max(_LEAST_BYTES, padme(len(body))), b"\0"), info))
 
 
 def _open(path: Path, private: bytes, info: bytes) -> bytes:
     if not path.is_file():
         raise BadInputError(f"{path}: is missing; put back the last good copy of the register")
     try:
-        return crypto.box_open(private, path.read_bytes(), info)
+        body = crypto.box_open(private, path.read_bytes(), info)
     except WrongKeyError as error:
         raise WrongKeyError(f"{path}: {error}") from None
+    return body[_LENGTH_BYTES : _LENGTH_BYTES + int.from_bytes(body[:_LENGTH_BYTES])]

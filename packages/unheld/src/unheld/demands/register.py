@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,8 @@ class Register:
         for kept in self._kept.values():
             for opening in kept.openings:
                 if opening.entry not in posted:
-                    self._ledger.post(opening, due(kept.demand))
+                    refusal = opening.statement["kind"] == "demand-refused"
+                    self._ledger.post(opening, due(kept.demand) if refusal else received_due(kept.demand))
         for folder in self._folders():
             if bytes.fromhex(folder.name) not in self._kept:
                 for path in folder.iterdir():
@@ -198,8 +199,8 @@ class Register:
         return found
 
     def _in_order(self, found: Mapping[bytes, _Kept]) -> list[bytes]:
-        """The demands that the ledger tells of, in order. Raises BadInputError where an act it tells of is missing:
-        nobody may cut the end off a chain."""
+        """The demands that the ledger tells of, in order. Raises BadInputError where an act it tells of is missing, or
+        is due on another day: nobody may cut the end off a chain, tell of a demand early or hold one back."""
         known = {opening.entry for kept in found.values() for opening in kept.openings}
         order = []
         for kept in self._ledger.kept():
@@ -209,7 +210,12 @@ class Register:
             if kept.opening.entry not in known:
                 path = self._folder / str(said["demand"])
                 raise BadInputError(f"{path}: the act that made a statement of {said['day']} is missing; {_MENDING}")
-            order.append(bytes.fromhex(said["demand"]))
+            id_ = bytes.fromhex(said["demand"])
+            filed = found[id_].demand.filed
+            # A refusal may wait by its codes; which codes wait, a newer program may know better.
+            if kept.due not in {_due(filed, accuses=False), _due(filed, accuses=said["kind"] == "demand-refused")}:
+                raise BadInputError(f"demand {id_.hex()}: its statement is due on another day than filed; {_MENDING}")
+            order.append(id_)
         return order
 
 
@@ -235,17 +241,20 @@ def due(demand: Demand) -> int:
     What accuses the authority (duress, torture) waits a year, as a secrecy without end does: a public line of the same
     week could be read against those who stand before them.
     """
-    filed = demand.filed
-    dated = 0 if filed.secret_until == UNKNOWN else filed.secret_until + 1
-    endless = filed.secret_without_end or dated > filed.received + _SECRET_DATED_MOST
-    if endless or filed.duress or filed.torture or codes.quiet(demand.codes):
-        return max(filed.received + SECRET_MOST, 0 if endless else dated)
-    return dated
+    return _due(demand.filed, accuses=bool(codes.quiet(demand.codes)))
 
 
 def received_due(demand: Demand) -> int:
     """The day from which its receipt is published: its refusal may be told later, never sooner."""
-    return due(replace(demand, codes=()))
+    return _due(demand.filed, accuses=False)
+
+
+def _due(filed: Filed, *, accuses: bool) -> int:
+    dated = 0 if filed.secret_until == UNKNOWN else filed.secret_until + 1
+    endless = filed.secret_without_end or dated > filed.received + _SECRET_DATED_MOST
+    if endless or filed.duress or filed.torture or accuses:
+        return max(filed.received + SECRET_MOST, 0 if endless else dated)
+    return dated
 
 
 def _check_named(filed: Filed, identities: Sequence[str], document: bytes) -> None:
@@ -289,6 +298,8 @@ def _follow(id_: bytes, data: bytes, kept: _Kept | None) -> _Kept:
     document = canonical.decode(data)
     if document["v"] != 1 or document["prev"] != (kept.head if kept else ""):
         raise BadInputError("its `prev` is not the digest of the file before")
+    if type(document["at"]) is not int or not 0 <= document["at"] < 1 << 32 or not isinstance(document["by"], str):
+        raise BadInputError("`at` is no time, or `by` is no text")
     own = {"v", "act", "at", "by", "prev"}
     fields = {name: value for name, value in document.items() if name not in own}
     act = Act(document["act"], document["at"], document["by"], fields)
