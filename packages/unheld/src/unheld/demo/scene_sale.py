@@ -71,6 +71,7 @@ def country(replay: Replay) -> None:
     rows = replay.scene(SCENE)
     rows.zero("a large tree: rows that a backup opens after the drop", "rows", made.rows, made.after)
     rows.shown("a large tree: time to drop all its keys", "ms", None, round(made.drop_milliseconds, 1))
+    rows.note("In the row on the large tree, the left is what the same backup opened before the drop.")
     if made.rows < bigtree.COUNTRY:
         words = f"The large tree has {made.rows:,} rows in this run;"
-        rows.note(f"{words} `unheld demo --full` builds and drops all {bigtree.COUNTRY:,}.")
+        rows.note(f"{words} unheld demo --full builds and drops all {bigtree.COUNTRY:,}.")
