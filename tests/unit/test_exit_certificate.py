@@ -15,6 +15,7 @@ from unheld.assembly import CLOCK_VARIABLE
 from unheld.exit import certificate, held, issuing
 from unheld.exit.limits import LIMITS
 from unheld.inventory import Inventory, Place
+from unheld.papers.document import Notice
 from unheld.testing.synthetic import Operator
 from unheld.workflows import leave
 from unheld_verify import canonical, crypto, paper
@@ -317,3 +318,13 @@ def test_dates_are_the_clocks(made: TestStore, monkeypatch: pytest.MonkeyPatch) 
     found = _certify(made).paper
 
     assert (found.day, found.body["destroyed"]["day"]) == ("2026-08-15", "2026-07-01")
+
+
+def test_its_first_words_are_headquarters_and_no_more_than_was_done(made: TestStore) -> None:
+    """Who reads the sheet alone learns whose word it is, and that neither copies nor what came later are covered."""
+    _drop(made)
+    first = next(block for block in certificate.document(_certify(made).paper).blocks if isinstance(block, Notice))
+
+    assert first.text.startswith("Headquarters states: on ")
+    for phrase in ("until then", "each listed copy", "sealed later, this does not cover", "no copy exists elsewhere"):
+        assert phrase in first.text

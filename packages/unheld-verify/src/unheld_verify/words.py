@@ -72,7 +72,8 @@ _NOT_SAID: dict[str, str] = {
     "erase-parties": "It does not bind anyone who copied a party's row before and also holds column keys.",
     "erase-day": "It does not prove that fewer custodians than can open a day together kept its keys.",
     "erase-class": "It does not prove that fewer custodians than can open a day together kept its keys.",
-    "erase-everything": "It does not bind anyone who copied rows before and also holds column keys.",
+    "erase-everything": "It does not bind anyone who copied rows before and also holds column keys, and covers nothing "
+    "that was sealed after it.",
     "lapse": "It does not prove that fewer custodians than can open a day together kept its keys.",
     "parked": "It does not prove that the lines were not read or copied before they were parked.",
     "demand-received": "It does not prove that every demand was filed, or that nothing was handed over by other ways.",

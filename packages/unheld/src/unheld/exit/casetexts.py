@@ -18,7 +18,8 @@ You need the public key of the log. It is said to be
 
   $vkey
 
-but a key that is found beside a proof proves nothing: get it from somebody you trust, and compare.
+but a key that is found beside a proof proves nothing: get it from somebody you trust, and compare. If theirs is
+another, stop: with the key above, this folder would only be shown to agree with itself.
 Open a terminal in the folder that holds bagit.txt. Lines that begin with four spaces are commands.
 
 1. All at once, offline. Install the Python package unheld-verify, then:

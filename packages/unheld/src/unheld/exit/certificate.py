@@ -214,8 +214,11 @@ def document(paper: Paper) -> Document:
     blocks: list[Block] = [
         Notice(
             "What this says",
-            f"On {done['day']} the keys that open every record of this store were destroyed, in every copy of the key "
-            f"tree ({done['copies']}). Nothing here says that bytes are gone, or that no copy exists elsewhere.",
+            f"Headquarters states: on {done['day']} the keys that open what was sealed in this store until then were "
+            f"destroyed in each listed copy of the key tree ({done['copies']}). What was copied before together with "
+            "its keys, and what was sealed later, this does not cover. Nothing here says that bytes are gone, or that "
+            "no copy exists elsewhere. Paper alone is a statement; the JSON file, checked with unheld-verify, shows "
+            "what the public log says of it.",
         ),
         Facts(
             (

@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from unheld.stray import normal
 
 LEAST = 7
-_RUN = re.compile(rf"\d(?:[ \-./()+]{{0,2}}\d){{{LEAST - 1},}}")
+_RUN = re.compile(rf"\d(?:[ \-./()+_~'’·‐–—−]{{0,2}}\d){{{LEAST - 1},}}")
 # What stands in such texts and is no number of anybody: dates, digests, keys.
 _HARMLESS = re.compile(
     r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)|(?<!\d)\d{1,2}[./]\d{1,2}[./]\d{4}(?!\d)"
-    r"|(?<![0-9A-Za-z])(?=\d*[a-f])[0-9a-f]{12,}(?![0-9A-Za-z])"
+    r"|(?<![0-9A-Za-z])(?=\d*[a-f])[0-9a-f]{32,}(?![0-9A-Za-z])"
     r"|(?<![0-9A-Za-z])(?:\d{32}|\d{64}|\d{128})(?![0-9A-Za-z])"
     r"|\+[0-9a-f]{8}\+(?=[A-Za-z0-9+/]{40})|(?<![0-9A-Za-z+/])(?=\d*[A-Za-z])[A-Za-z0-9+/]{40,}={0,2}"
 )
@@ -25,11 +25,12 @@ _HARMLESS = re.compile(
 def first_line(text: str, identity: str = "", known: Iterable[str] = ()) -> int:
     """The first line that holds a number of another than `identity`, from 1; 0 where there is none.
 
-    `known` are words that may stand there: the log's name, the store's.
+    `known` are words that may stand there by themselves, not within a longer number: the log's name, the store's.
     """
-    for number, line in enumerate(text.splitlines(), 1):
-        for word in known:
-            line = line.replace(word, " ")  # noqa: PLW2901
+    words = sorted({re.escape(word) for word in known}, key=len, reverse=True)
+    stand = re.compile(rf"(?<![0-9A-Za-z])(?:{'|'.join(words)})(?![0-9A-Za-z])") if words else None
+    for number, whole in enumerate(text.splitlines(), 1):
+        line = stand.sub(" ", whole) if stand else whole
         if any(not _own(found, identity) for found in _RUN.findall(_HARMLESS.sub(" ", normal(line)))):
             return number
     return 0
