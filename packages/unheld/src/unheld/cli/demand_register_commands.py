@@ -261,11 +261,15 @@ def _lines(path: str) -> list[str]:
 def _document(path: Path) -> bytes:
     from unheld.demands.register import DOCUMENT_MOST  # noqa: PLC0415
 
+    # Its name is not repeated: letters are filed under the numbers that they ask for.
     if not path.is_file():
-        raise BadInputError(f"{path}: there is no such document")
+        raise BadInputError("--document: there is no such file")
     if path.stat().st_size > DOCUMENT_MOST:
-        raise BadInputError(f"{path}: is larger than {DOCUMENT_MOST >> 20} MB; give it at less resolution")
-    return path.read_bytes()
+        raise BadInputError(f"--document: is larger than {DOCUMENT_MOST >> 20} MB; give it at less resolution")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInputError(f"--document: cannot be read ({error.strerror}); mend its rights") from None
 
 
 def _short(found: Demand) -> dict[str, Any]:
