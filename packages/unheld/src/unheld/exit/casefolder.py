@@ -20,7 +20,7 @@ import bagit  # type: ignore[import-untyped]
 from unheld import page
 from unheld.assembly import Deployment
 from unheld.exit import foreign, issuing
-from unheld.exit.casetexts import how_to_verify, what_this_proves
+from unheld.exit.casetexts import for_sed, how_to_verify, what_this_proves
 from unheld_slots import durable
 from unheld_verify import bag, checkpoint, merkle, paper, promises, proof, receipt, statement, tiles, words
 from unheld_verify.checkpoint import Checkpoint
@@ -123,13 +123,9 @@ def _fill(folder: Path, wanted: Wanted) -> Built:
 
 
 def _known_names(key: Key, openings: Iterable[tuple[int, Opening]]) -> tuple[str, ...]:
-    """Names that may be of digits alone: the log's, whole and in parts as a command spells it, and those of groups."""
+    """Random names, in which digits may stand together: the log's, also as a command writes it, and those of groups."""
     groups = {str(opening.statement["group"]) for _, opening in openings if opening.statement["kind"] == "standstill"}
-    return (
-        key.name,
-        *re.findall(rf"(?<![0-9A-Za-z])[0-9]{{{foreign.LEAST},}}(?![0-9A-Za-z])", key.name),
-        *sorted(groups),
-    )
+    return (key.name, for_sed(key), *sorted(groups))
 
 
 def _copy_log(source: Path, folder: Path, key: Key) -> Checkpoint:

@@ -62,10 +62,15 @@ Open a terminal in the folder that holds bagit.txt. Lines that begin with four s
 def how_to_verify(key: Key, *, papers: bool) -> str:
     """The text for this log's key."""
     public = note.format_key(key).split("+", 2)[2]
-    name = re.sub(r"([^A-Za-z0-9-])", r"[\1]", key.name)  # for sed: a sign in brackets means itself
+    name = for_sed(key)
     return _HOW.substitute(
         vkey=note.format_key(key), public=public, name=name, papers="data/papers/*" if papers else ""
     )
+
+
+def for_sed(key: Key) -> str:
+    """The log's name as a command writes it: to sed, a sign in brackets means itself."""
+    return re.sub(r"([^A-Za-z0-9-])", r"[\1]", key.name)
 
 
 def what_this_proves(
