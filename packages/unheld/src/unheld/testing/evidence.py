@@ -29,9 +29,7 @@ _SEALED = re.compile(r"/\.?(open|custodian)-\d+\.sealed(?:\.part)?$")
 _NODE_AAD, _ROOT_AAD = b"unheld/v1/node", b"unheld/v1/root"
 # formats of ours that hold no secret in clear: hashes, public keys, totals, and boxes of the register, which open with
 # the escrow key and lead to no key of the store; their 32-byte strings are not tried as keys
-_CLEAR = re.compile(
-    r"/rows/|/parking-keys\.json|/genesis\.json|\.log/|\.register/.*\.box$|-wal$|-shm$|\.pyc|/lock$"
-)
+_CLEAR = re.compile(r"/rows/|/parking-keys\.json|/genesis\.json|\.log/|\.register/.*\.box$|-wal$|-shm$|\.pyc|/lock$")
 
 
 @dataclass(frozen=True)
