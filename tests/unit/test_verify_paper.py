@@ -23,7 +23,14 @@ ORIGIN, STORE, SEED = "log.example/unheld", "0a" * 16, bytes(range(32))
 
 @pytest.mark.parametrize(
     "changed",
-    [{"log": ""}, {"store": "0A" * 16}, {"day": "2026-1-6"}, {"salt": bytes(31)}, {"proofs": (b"",) * 4097}, {"log": 7}],
+    [
+        {"log": ""},
+        {"log": 7},
+        {"store": "0A" * 16},
+        {"day": "2026-1-6"},
+        {"salt": bytes(31)},
+        {"proofs": (b"",) * 4097},
+    ],
 )
 def test_nobody_makes_a_paper_that_nobody_reads(changed: dict[str, Any]) -> None:
     """A paper that would not be read back is refused when it is made."""
