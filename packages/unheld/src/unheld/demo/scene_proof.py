@@ -114,5 +114,5 @@ def _case_folder(replay: Replay, proofs: Sequence[Path]) -> None:
     said = bag.verify(folder, key)
     rows = replay.scene(SCENE)
     rows.exactly("case folder, whole by bagit and by unheld-verify", "files", None, files if whole else 0, files)
-    rows.shown("proofs in it that hold", "proofs", None, len(said.receipts))
+    rows.shown("case folder: proofs in it that hold", "proofs", None, len(said.receipts))
     replay.link("the case folder", folder / "data" / "HOW-TO-VERIFY.txt")
