@@ -90,8 +90,9 @@ class Store:
 
     def tidy(self) -> None:
         """Remove ciphertext that the journal no longer names: after a crash, a merge, a replacement, a lapse."""
-        for vault in (self.vault, *self.copies):
-            vault.tidy()
+        if all(tree.root is None for tree in self.root.trees.values()):
+            for vault in (self.vault, *self.copies):
+                vault.delete_nodes()
         named = {file.path for file in self.catalog.live_files()}
         for path in files.orphans(self.folder, named):
             durable.remove_file(path)

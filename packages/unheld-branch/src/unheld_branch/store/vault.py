@@ -165,9 +165,9 @@ class Vault:
             self._store(transaction, following, entry, head)
         return self._reread(root, following, written)
 
-    def tidy(self) -> None:
+    def delete_nodes(self) -> None:
         """Delete the nodes that everyone's forgetting left: their keys are gone, and a country's take seconds."""
-        if all(tree.root is None for tree in self.load().trees.values()) and self.database.has_nodes():
+        if self.database.has_nodes():
             with self.database.transaction() as transaction:
                 transaction.delete_all_nodes()
 
