@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import json
+import os
 import socket
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -39,6 +43,7 @@ class Session:
         self.calls: dict[str, Any] = {}
 
     def __enter__(self) -> Session:
+        self._turn = _turn()
         ours, theirs = socket.socketpair()
         with theirs:
             # its own session: Ctrl-C here must not end it between two objects of one generation
@@ -103,3 +108,12 @@ class Session:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        os.close(self._turn)
+
+
+def _turn() -> int:
+    """Wait for this user's other processes to leave their tokens: SoftHSM fails now and then when two write at once."""
+    place = Path(tempfile.gettempdir()) / f"unheld-pkcs11-{os.getuid()}.lock"
+    handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    return handle
