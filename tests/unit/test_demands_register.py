@@ -394,11 +394,26 @@ def test_a_demand_that_is_there_is_not_called_not_held(made: Registered) -> None
             desk.refuse(demand, ("DataNotHeld",), "Anna")
 
 
+def test_what_the_branch_reads_is_not_called_impossible(made: Registered) -> None:
+    """Nobody is told that complying is impossible while all that is left lies open at the branch."""
+    with made.desk() as desk:
+        demand = desk.receive(filed(), [PERSON])
+        object.__setattr__(desk, "books", _Full("open"))
+        with pytest.raises(BadInputError, match="DeFactoImpossibility would be untrue"):
+            desk.refuse(demand, ("DeFactoImpossibility",), "Anna")
+        with pytest.raises(BadInputError, match="choose other codes"):
+            desk.refuse(demand, ("DataNotHeld",), "Anna")
+        assert desk.register.find(demand.name) == demand
+
+
 class _Full:
-    """Books in which everything is held."""
+    """Books in which everything is held, in one state."""
+
+    def __init__(self, state: str = "closed") -> None:
+        self.state = state
 
     def of(self, *_: object) -> model.Held:
-        return held("closed")
+        return held(self.state)
 
 
 def test_two_hundred_demands_are_not_slow(made: Registered) -> None:

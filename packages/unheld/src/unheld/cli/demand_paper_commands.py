@@ -47,6 +47,8 @@ def letter(
     except BadInputError as error:
         raise BadInputError(f"{page} is written, {paper} is not: {error}") from None
     said = [f"{page} and {paper} are written", "have a lawyer read it before it is sent: none has reviewed its texts"]
+    if "DeFactoImpossibility" in found.codes and where.custodians.is_dir():
+        said.append("it says that nobody in the country holds keys: here all custodians are on this machine")
     return Answer(said, {"demand": found.name, "files": [str(page), str(paper)]})
 
 

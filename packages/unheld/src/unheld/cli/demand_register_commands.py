@@ -77,9 +77,10 @@ def receive(  # noqa: PLR0913, PLR0917 - what a person files
     today = clock().now() // 86_400
     filed = Filed(
         authority=authority, authority_kind=authority_kind, asks=in_order(asks or []), target_kind=target_kind,
-        targets=len(lines) + len(words), received=_day(received, today), issuer=issuer, issuer_title=issuer_title,
-        reference=reference, basis=tuple(basis or ()), purpose=purpose, dated=_day(dated), begins=_day(begins),
-        ends=_day(ends), secret_until=_day(secret_until), written=not oral, signed=not (oral or unsigned),
+        targets=len(lines) + len(words), received=_day("received", received, today), issuer=issuer,
+        issuer_title=issuer_title, reference=reference, basis=tuple(basis or ()), purpose=purpose,
+        dated=_day("dated", dated), begins=_day("begins", begins), ends=_day("ends", ends),
+        secret_until=_day("secret-until", secret_until), written=not oral, signed=not (oral or unsigned),
         court_order=court_order, emergency=emergency, secret_without_end=secret_without_end, duress=duress,
         torture=torture,
     )  # fmt: skip
@@ -121,7 +122,7 @@ def narrow(demand_id: Id, by: By, asks: Asks = None, begins: Begins = "", ends: 
 
     with journeys.desk(deployment(), write=True) as desk:
         found = desk.register.find(demand_id)
-        done = desk.narrow(found, by, asks or (), _day(begins), _day(ends))
+        done = desk.narrow(found, by, asks or (), _day("begins", begins), _day("ends", ends))
     said = [
         f"demand {done.name[:8]} is narrowed to {', '.join(done.asks)}, {_window(done)}; the rest of it is refused",
         f"  next: unheld demand check {done.name[:8]}",
@@ -144,7 +145,7 @@ def refuse(
     said = [f"demand {done.name[:8]} is refused by {done.decided_by}"]
     said += [f"  {item}: {codes.known()[item].title}" for item in done.codes]
     said += _held(done.held)
-    said.append("  the log tells of it at its next cadence, or when the demand's secrecy ends")
+    said.append(f"  the log tells of it {_told_by_log(done)}")
     return Answer(said, _ended(done) | {"held": done.held.to_json() if done.held else {}})
 
 
@@ -234,8 +235,18 @@ def claim(
     return Answer(said, {"demands": [_told_document(item) for item in told]})
 
 
-def _day(text: str, default: int = _UNKNOWN) -> int:
-    return columns.day_number(text) if text else default
+def _told_by_log(done: Demand) -> str:
+    from unheld.demands import register  # noqa: PLC0415
+
+    due = register.due(done)
+    return f"on {columns.day_text(due)}, not before" if due > clock().now() // 86_400 else "at its next cadence"
+
+
+def _day(option: str, text: str, default: int = _UNKNOWN) -> int:
+    try:
+        return columns.day_number(text) if text else default
+    except BadInputError as error:
+        raise BadInputError(f"--{option}: {error}") from None
 
 
 def _named(targets: str, target: bool, lines: bool, home: str) -> tuple[list[str], list[str]]:

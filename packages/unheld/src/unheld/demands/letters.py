@@ -170,9 +170,10 @@ def _why(held: Held, policy: Policy) -> Iterator[str]:
     if erased := counts.get("erased", 0):
         yield f"{_columns(erased)} erased: their keys were destroyed, and nobody can make them again."
     if sealed:
+        among = f"split among {held.n} custodians, of whom {held.t} together could open a day"
         yield (
-            f"{_columns(sealed)} sealed: the keys are split among {held.n} custodians, of whom {held.t} together could "
-            "open a day. The branch has none of these keys, and nothing in this system asks custodians for them."
+            f"{_columns(sealed)} sealed: the keys are {among if held.n > 1 else 'with one custodian'}. "
+            "The branch has none of these keys, and nothing in this system asks custodians for them."
         )
     if opened := counts.get("open", 0):
         yield f"{_columns(opened)} open so that the network can work, until the sealing day ends."

@@ -190,6 +190,11 @@ class Held:
         """Whether nothing that is asked for exists any more."""
         return not self.parked and not any(span.state in _THERE for span in self.spans)
 
+    @property
+    def readable(self) -> bool:
+        """Whether all that is left of what is asked for lies open at the branch until the sealing day ends."""
+        return not self.parked and {span.state for span in self.spans} & _THERE == {"open"}
+
     def counts(self) -> dict[str, int]:
         """Event days by state; a day of two classes counts twice."""
         found: dict[str, int] = {}

@@ -113,8 +113,9 @@ def _summary(figures: Figures) -> Iterator[Block]:
     )
     if figures.closed:
         yield Paragraph(
-            f"{figures.closed:,} more {_demands(figures.closed)} under secrecy that the law or the order demands: "
-            "counted here, in no table, and published when the secrecy ends."
+            f"{figures.closed:,} more {_demands(figures.closed)} under secrecy that the law or the order "
+            "demands, or held back for a year so that nobody is endangered: counted here, in no table, and published "
+            "when that ends."
         )
     yield Facts(
         (

@@ -71,7 +71,7 @@ class Desk:
     def refuse(self, demand: Demand, refusal: Sequence[str], by: str) -> Demand:
         """Refuse a demand with codes. What the store really holds is noted, so that a letter can say it.
 
-        Raises BadInputError for a code that is not known, or for `DataNotHeld` where it would be untrue.
+        Raises BadInputError for a code that is not known, or for one of the store's state where it would be untrue.
         """
         if not refusal:
             raise BadInputError("a refusal names at least one code; `unheld demand rules` lists them")
@@ -79,7 +79,13 @@ class Desk:
             raise BadInputError(f"{', '.join(unknown)}: no such code; choose of {', '.join(codes.known())}")
         held = self.holdings(demand)
         if "DataNotHeld" in refusal and not held.nothing:
-            raise BadInputError("DataNotHeld would be untrue: something of it is held; choose DeFactoImpossibility")
+            other = "other codes" if held.readable else "DeFactoImpossibility"
+            raise BadInputError(f"DataNotHeld would be untrue: something of it is held; choose {other}")
+        if "DeFactoImpossibility" in refusal and held.readable:
+            raise BadInputError(
+                "DeFactoImpossibility would be untrue: all that is held of it is readable at the branch until its "
+                "sealing day is closed; refuse it after that, or with other codes"
+            )
         return self.register.refused(demand, tuple(refusal), held, by)
 
     def withdraw(self, demand: Demand, by: str) -> Demand:
