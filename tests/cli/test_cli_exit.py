@@ -57,6 +57,34 @@ def _drop(box: Box) -> Ended:
     return box("exit", "drop", path, "--confirm", plans.decode(path.read_bytes()).digest[:8])
 
 
+def test_the_inventory_outlives_the_store(box: Box) -> None:
+    """What was listed is never called empty when the store's folder is gone, and it can still be corrected."""
+    assert box("inventory", "add", "mediation", "--owner", "IT").code == 0
+    shutil.rmtree(box.root)
+
+    assert "1 of 2 known places" in box("inventory", "list").out
+    assert "1 of 3 known places" in box("inventory", "add", "billing").out
+    assert not box.root.exists()
+
+
+def test_an_inventory_that_is_gone_is_unknown(box: Box) -> None:
+    """Where no copy of the inventory is left, nobody is told that it is empty."""
+    shutil.rmtree(box.root)
+
+    _refused(box("inventory", "list"), 10, "UNKNOWN")
+    _refused(box("inventory", "add", "billing"), 10, "UNKNOWN")
+
+
+@pytest.mark.parametrize("words", [("status",), ("day", "open"), ("check",), ("doctor",)], ids=" ".join)
+def test_a_store_that_is_gone_is_not_to_be_founded_again(box: Box, words: tuple[str, ...]) -> None:
+    """Where only headquarters' folders are left, the message says what goes on, and not to found anew."""
+    shutil.rmtree(box.root)
+
+    ended = box(*words)
+    _refused(ended, 10, "the store is gone", "casefolder")
+    assert "unheld init" not in ended.err
+
+
 def _refused(ended: Ended, code: int, *words: str) -> None:
     assert (ended.code, ended.out) == (code, ""), ended
     assert "mistake of unheld's own" not in ended.err

@@ -84,6 +84,13 @@ class Deployment:
         """Whether the store is (still) here."""
         return (self.root / stores.GENESIS).is_file()
 
+    def check_store(self) -> None:
+        """Raise NoStoreError where the store is gone and its register is not: nobody is to found it again."""
+        if not self.has_store and (self.register / stores.GENESIS).is_file():
+            raise NoStoreError(
+                f"{self.root}: the store is gone; demand, log, receipt, exit and casefolder go on without it"
+            )
+
     def policy(self) -> Policy:
         """The genesis document: the store's, or where that is gone, headquarters' copy.
 
@@ -103,7 +110,8 @@ class Deployment:
 
     @contextmanager
     def opened(self, *, write: bool = False) -> Iterator[Store]:
-        """The store under its lock."""
+        """The store under its lock. Raises NoStoreError; where only headquarters' part is left, it says so."""
+        self.check_store()
         with stores.opened(self.places(), clock(), write=write) as store:
             yield store
 
@@ -150,7 +158,9 @@ class Deployment:
         except (OSError, ValueError):
             key = b""
         if len(key) != _ESCROW_PRIVATE_BYTES:
-            raise NotAllowedError(f"{path}: the escrow key is not here, and what demands name opens with it alone")
+            raise NotAllowedError(
+                f"{path}: the escrow key is not here, and what demands name opens with it alone; --escrow-key names it"
+            )
         return key
 
     def log_key(self) -> note.Key:

@@ -147,7 +147,7 @@ def drop(
     plan_file: Annotated[
         Path | None, typer.Argument(metavar="PLAN", help="A plan by unheld erase plan --everything; else one is made.")
     ] = None,
-    confirm: Annotated[str, typer.Option(help="First 8 or more digits of the plan's digest, for scripts.")] = "",
+    confirm: Annotated[str, typer.Option(help="With PLAN, for scripts: first 8 or more digits of its digest.")] = "",
 ) -> Answer:
     """Forget everyone, from headquarters. What it destroys are keys; it cannot be undone."""
     from unheld.exit import issuing  # noqa: PLC0415

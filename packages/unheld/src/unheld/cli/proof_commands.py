@@ -43,7 +43,12 @@ def _log(given: str) -> Log:
 
 
 def _store_words() -> list[str]:
-    return [Inventory(deployment().root).words()] if settings.store is not None else []
+    from unheld.exit import issuing  # noqa: PLC0415
+
+    if settings.store is None or not deployment().register.is_dir():
+        return []
+    where = deployment()
+    return [issuing.inventory_words(Inventory(where.root) if where.has_store else issuing.inventory(where))]
 
 
 @command(log, "head", Surface.FIGURES)

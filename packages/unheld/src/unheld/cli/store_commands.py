@@ -166,18 +166,19 @@ def add(
     checked: Annotated[str, typer.Option(help="When somebody last looked (default: today).")] = "",
 ) -> Answer:
     """Name a system that receives these records, or correct what is said of one."""
-    deployment().policy()
-    listed = Inventory(deployment().root)
+    from unheld.exit import issuing  # noqa: PLC0415
+
+    listed = _inventory()
     day = columns.day_number(checked) if checked else clock().now() // 86_400
     listed.note(name, columns.day_text(day), owner=owner, holds=holds, retention=retention, covered=covered)
+    issuing.inventory(deployment())  # which copies it into the register, to outlive the store
     return Answer([listed.words()], {**listed.figures(), "words": listed.words()})
 
 
 @command(inventory, "list", Surface.FIGURES)
 def list_places() -> Answer:
     """List them."""
-    deployment().policy()
-    listed = Inventory(deployment().root)
+    listed = _inventory()
     said = [
         f"{place.name}: holds {place.holds}, kept {place.retention}, owner {place.owner}, "
         f"{'covered' if place.covered else 'NOT covered'}, checked {place.checked}"
@@ -185,3 +186,15 @@ def list_places() -> Answer:
     ]
     document = {"places": [asdict(place) for place in listed.places], **listed.figures()}
     return Answer([*said, listed.words()], {**document, "words": listed.words()})
+
+
+def _inventory() -> Inventory:
+    """The store's inventory, or the register's copy where the store is gone. Raises NoStoreError without either."""
+    from unheld.exit import issuing  # noqa: PLC0415
+
+    where = deployment()
+    where.policy()
+    found = Inventory(where.root) if where.has_store else issuing.inventory(where)
+    if found is None:
+        raise NoStoreError(f"{where.root}: {issuing.inventory_words(None)}")
+    return found
