@@ -174,6 +174,7 @@ def test_missing_key_is_said(keyless: Page, key: str) -> None:
     keyless.fill("#key", key)
     give(keyless, FORGOTTEN)
     expect(keyless.locator(".hero p").first).to_contain_text("The key of the log is missing or mistyped.")
+    expect(keyless.locator(".hero")).not_to_contain_text("Ask for the file again")
     assert keyless.locator("#steps").count() == 0
 
 

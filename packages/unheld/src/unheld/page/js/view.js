@@ -11,9 +11,12 @@ function hero(check) {
   title.append(element("span", {}, ...say(`outcome.${check.outcome}`)));
   const made = element("div", { class: "hero" }, title);
   if (check.outcome === "verified") made.append(...claim(check));
-  else made.append(paragraph(`why.${check.why}`, check.values), paragraph(`next.${check.outcome}`));
+  else made.append(paragraph(`why.${check.why}`, check.values), ...next(check));
   return made;
 }
+
+// Nothing is wrong with a file that no key was there for.
+const next = (check) => (check.why === "bad_key" ? [] : [paragraph(`next.${check.outcome}`)]);
 
 function claim(check) {
   if (check.paper) return [paragraph("plain.paper"), exact(paperSentence(check.found))];
