@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.calls import ALICE, BOB, FIRST, Call, calls, held, snapshot, trees
 from tests.support.stores import TestStore, made_store
+from unheld.assembly import Deployment
 from unheld.plans import planning
 from unheld_branch.kernel import locks
 from unheld_branch.store import store as stores
@@ -231,11 +232,19 @@ def test_a_store_begins_in_an_empty_folder_only(made: TestStore) -> None:
 
 def test_a_folder_without_a_store_says_so(tmp_path: Path) -> None:
     """Opening a place where nothing was made is its own error."""
+    with pytest.raises(NoStoreError, match="unheld init"), Deployment(tmp_path / "none").opened():
+        pass
+
+
+def test_a_store_that_is_gone_is_not_founded_again(tmp_path: Path) -> None:
+    """Where headquarters' register outlived the store, the error says what goes on, and not to make another."""
     made = made_store(tmp_path / "m")
     (made.root / "genesis.json").unlink()
 
-    with pytest.raises(NoStoreError, match="unheld init"), made.deployment.opened():
+    with pytest.raises(NoStoreError, match="the store is gone; demand, log") as told, made.deployment.opened():
         pass
+
+    assert "unheld init" not in str(told.value)
 
 
 def test_a_missing_column_file_stops_the_close_and_keeps_the_day(made: TestStore) -> None:
