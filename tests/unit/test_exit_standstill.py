@@ -10,11 +10,11 @@ import pytest
 
 from tests.support.stores import FIRST_DAY, TestStore, made_store
 from unheld.assembly import CLOCK_VARIABLE
-from unheld.exit import issuing, objection, standstill
+from unheld.exit import issuing, objection
 from unheld.exit.objection import GroupKey
 from unheld.ledger import Ledger
 from unheld.workflows import leave
-from unheld_verify import crypto, note, statement, tiles
+from unheld_verify import checkpoint, crypto, note, promises, statement, tiles
 from unheld_verify.errors import BadInputError, StateError, UnheldError, VerificationError
 
 WORDS = "You did not ask us.\nသင် မမေးခဲ့ပါ\n"
@@ -123,9 +123,24 @@ def test_a_broken_standstill_is_visible(made: TestStore) -> None:
         Ledger(made.deployment.ledger).post(statement.commit(said))
     made.publish()
 
-    assert leave.pauses(made.deployment).broken == ((pause, "2026-07-20"), (pause, "2026-06-01"))
-    told = [found.statement for _, found in issuing.openings(made.deployment)]
-    assert [day for _, day in standstill.broken(told)] == ["2026-07-20", "2026-06-01"]
+    found = leave.pauses(made.deployment).broken
+    assert [(one.group, one.ends, one.day) for one in found] == [
+        (pause.group, pause.ends, "2026-07-20"),
+        (pause.group, pause.ends, "2026-06-01"),
+    ]
+
+
+def test_headquarters_judges_as_the_verifier_does(made: TestStore) -> None:
+    """A manifest that stands before an objection and is dated after it is a handover against it, for both."""
+    origin = made.deployment.policy().origin
+    said = statement.make(origin, "paper", "2026-07-20", paper="manifest", digest="11" * 32)
+    Ledger(made.deployment.ledger).post(statement.commit(said))
+    leave.object_to(made.deployment, _note(made, _group(made)))
+    made.publish()
+    log, key = tiles.open_log(str(made.deployment.log)), made.deployment.log_key()
+
+    days = [one.day for one in promises.broken(log, checkpoint.verify(log.checkpoint(), key))]
+    assert days == [one.day for one in leave.pauses(made.deployment).broken] == ["2026-07-20"]
 
 
 def test_it_works_without_the_store(made: TestStore) -> None:

@@ -5,7 +5,7 @@ A log with a broken promise is as authentic as any other: it is what makes the b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from unheld_verify import tiles
@@ -65,16 +65,20 @@ def kept(log: Log, head: Checkpoint, shown: Mapping[int, Statement] | None = Non
     Raises as `tiles.published`. What is still closed, or was never stated, does not show.
     """
     openings = {**(shown or {}), **{index: opening.statement for index, opening in tiles.published(log, head)}}
-    said = sorted(openings.items())
+    pauses = sum(one["kind"] == "standstill" for one in openings.values())
+    return Promises(pauses, broken_by(sorted(openings.items())), head.size - len(openings))
+
+
+def broken_by(said: Sequence[tuple[int, Statement]]) -> tuple[Broken, ...]:
+    """Every standstill with every handover manifest against it, of statements with their places, in their order."""
     pauses = [(index, one) for index, one in said if one["kind"] == "standstill"]
     manifests = [(index, one) for index, one in said if one["kind"] == "paper" and one["paper"] == "manifest"]
-    broken = [
+    return tuple(
         Broken(at, pause["group"], pause["begins"], pause["ends"], index, made["day"])
         for at, pause in pauses
         for index, made in manifests
         if _breaks(pause, made["day"], later=index > at)
-    ]
-    return Promises(len(pauses), tuple(broken), head.size - len(openings))
+    )
 
 
 def _breaks(pause: Statement, day: str, *, later: bool) -> bool:

@@ -132,11 +132,17 @@ def standstill(
     running = [f"running: {pause.words}" for pause in found.running] or ["no standstill runs"]
     over = len(found.all) - len(found.running)
     said = [*begun, *running, f"  {counted(over, 'standstill')} over; a standstill does not stop a forgetting"]
-    said += [f"BROKEN: {pause.words}; the log has a handover's manifest of {day}" for pause, day in found.broken]
+    said += [
+        f"BROKEN: {one.group} objected, no handover from {one.begins} until before {one.ends}; a handover's "
+        f"manifest is dated {one.day}"
+        for one in found.broken
+    ]
     document = {
         "running": [asdict(pause) for pause in found.running],
         "over": over,
-        "broken": [asdict(pause) | {"handed_over": day} for pause, day in found.broken],
+        "broken": [
+            {"group": one.group, "begins": one.begins, "ends": one.ends, "handed_over": one.day} for one in found.broken
+        ],
     }
     problems = [f"{counted(len(found.broken), 'standstill')} broken"] if found.broken else []
     return Answer(said, document, 20 if found.broken else 0, problems)

@@ -333,7 +333,7 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
     "exit standstill": {
         **{f"running[].{name}": word for name, word in _PAUSE.items()},
         "over": "a count",
-        **{f"broken[].{name}": word for name, word in _PAUSE.items()},
+        **{f"broken[].{name}": word for name, word in _PAUSE.items() if name != "digest"},
         "broken[].handed_over": "a date",
     },
     "exit drop": {

@@ -67,18 +67,6 @@ def standstills(stated: Sequence[Statement]) -> list[Standstill]:
     return [Standstill(*(found[name] for name in names)) for found in stated if found["kind"] == "standstill"]
 
 
-def broken(stated: Sequence[Statement]) -> list[tuple[Standstill, str]]:
-    """Standstills after which a handover's manifest was stated before they ended, each with its day.
-
-    Anybody can look so in the log: the order of statements counts there, and a manifest dated back is no excuse.
-    """
-    found: list[tuple[Standstill, str]] = []
-    for place, said in enumerate(stated):
-        if said["kind"] == "paper" and said["paper"] == "manifest":
-            found += [(pause, said["day"]) for pause in standstills(stated[:place]) if said["day"] < pause.ends]
-    return found
-
-
 def refuse_handover(stated: Sequence[Statement], day: str) -> None:
     """Raises StateError until every standstill has ended.
 

@@ -20,10 +20,11 @@ from unheld_branch.store.plan import Plan
 from unheld_branch.store.store import Store
 from unheld_branch.workflows import apply as applying
 from unheld_branch.workflows.apply import Applied
-from unheld_verify import columns
+from unheld_verify import columns, promises
 from unheld_verify.errors import NoStoreError, PartialError, StateError, UnheldError
 from unheld_verify.note import Key
 from unheld_verify.paper import Paper
+from unheld_verify.promises import Broken
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ class Issued:
 
 @dataclass(frozen=True)
 class Pauses:
-    """Standstills: those that run, all that ever were, and the broken ones with the day of the handover."""
+    """Standstills: those that run, all that ever were, and the broken ones, with a statement's place as its index."""
 
     running: tuple[Standstill, ...]
     all: tuple[Standstill, ...]
-    broken: tuple[tuple[Standstill, str], ...]
+    broken: tuple[Broken, ...]
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def pauses(deployment: Deployment) -> Pauses:
     stated, today = issuing.statements(deployment), issuing.today()
     every = standstill.standstills(stated)
     running_now = tuple(pause for pause in every if pause.runs(today))
-    return Pauses(running_now, tuple(every), tuple(standstill.broken(stated)))
+    return Pauses(running_now, tuple(every), promises.broken_by(list(enumerate(stated))))
 
 
 def plan_drop(deployment: Deployment) -> Plan:
