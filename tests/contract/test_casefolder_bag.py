@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.calls import ALICE, BOB
-from tests.support.cases import Case, made_case
+from tests.support.cases import SPOILERS, Case, made_case
 from tests.support.stores import made_store
-from unheld.exit import casefolder, foreign, issuing
+from unheld.exit import casefolder, issuing
 from unheld_verify import bag, note
 from unheld_verify.errors import BadInputError, CannotVerifyError, UnheldError, VerificationError
 
@@ -66,6 +66,12 @@ def ours_accepts(folder: Path, case: Case) -> bool:
     except UnheldError:
         return False
     return True
+
+
+def _need_openssl() -> None:
+    if shutil.which("openssl") is None:
+        assert not os.environ.get("CI"), "openssl is missing: .ci installs it"
+        pytest.skip("openssl is not on this machine")
 
 
 def lines_of(place: Path) -> list[str]:
@@ -147,8 +153,7 @@ def test_texts_say_what_is_proven_and_what_is_not(built: Path) -> None:
 
 def test_commands_of_the_text_run_and_verify(built: Path, case: Case) -> None:
     """What HOW-TO-VERIFY.txt tells to type does what it says, line by line, and leaves the folder as it was."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not on this machine")
+    _need_openssl()
     text = (built / "data/HOW-TO-VERIFY.txt").read_text()
     script = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
     script = script.replace("python3 unheld_proofs.py", f"{sys.executable} {ROOT}/docs/reader/unheld_proofs.py")
@@ -169,8 +174,7 @@ def test_commands_of_the_text_run_and_verify(built: Path, case: Case) -> None:
 
 def test_openssl_refuses_a_changed_checkpoint(copy: Path) -> None:
     """The commands for OpenSSL fail where the log's state is not what its key signed."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not on this machine")
+    _need_openssl()
     text = (copy / "data/HOW-TO-VERIFY.txt").read_text().split("3. That")[1].split("4. That")[0]
     script = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
     place = copy / "data/log/checkpoint"
@@ -215,49 +219,7 @@ def test_removed_file_is_caught_by_both(copy: Path, case: Case, pattern: str) ->
     assert not ours_accepts(copy, case)
 
 
-def _link(folder: Path) -> None:
-    (folder / "data/link").symlink_to("/etc/hostname")
-
-
-def _folder_link(folder: Path) -> None:
-    (folder / "data/letters").rename(folder.parent / "elsewhere")
-    (folder / "data/letters").symlink_to(folder.parent / "elsewhere")
-
-
-def _pipe(folder: Path) -> None:
-    os.mkfifo(folder / "data/pipe")
-
-
-def _fetch(folder: Path) -> None:
-    (folder / "fetch.txt").write_text("https://example.org/x 1 data/x\n")
-
-
-def _other_version(folder: Path) -> None:
-    (folder / "bagit.txt").write_text("BagIt-Version: 2.0\nTag-File-Character-Encoding: UTF-8\n")
-
-
-def _out_of_it(folder: Path) -> None:
-    path = folder / "manifest-sha256.txt"
-    path.write_text(path.read_text() + f"{'0' * 64}  data/../../../etc/hostname\n")
-
-
-def _twice(folder: Path) -> None:
-    path = folder / "manifest-sha256.txt"
-    path.write_text(path.read_text() + path.read_text().splitlines()[0] + "\n")
-
-
-def _no_oxum(folder: Path) -> None:
-    path = folder / "bag-info.txt"
-    path.write_text(re.sub("Payload-Oxum.*\n", "", path.read_text()))
-
-
-def _deep(folder: Path) -> None:
-    (folder / "data" / "/".join("abcdefghijkl")).mkdir(parents=True)
-
-
-@pytest.mark.parametrize(
-    "spoil", [_link, _folder_link, _pipe, _fetch, _other_version, _twice, _no_oxum, _out_of_it, _deep]
-)
+@pytest.mark.parametrize("spoil", SPOILERS)
 def test_what_is_no_case_folder_is_not_read(copy: Path, case: Case, spoil: Callable[[Path], None]) -> None:
     """Links, pipes, files from elsewhere, paths that lead out and unknown forms are refused as unreadable."""
     spoil(copy)
@@ -505,27 +467,3 @@ def test_receipt_of_another_history_is_false(case: Case, copy: Path, tmp_path: P
 
     with pytest.raises(VerificationError, match="two histories"):
         bag.verify(copy, case.key)
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ("", 0), ("on 2026-07-01, until 31.12.2026", 0), ("1,234,567 entries", 0), ("a" * 23 + "7" * 9, 0),
-        ("0" * 64, 0), ("1234567", 1), ("a\nb\n+95 9 999-0001", 3), ("No.95912345678", 1), ("09 599990001", 0),
-        ("+9599990001", 0), ("tel:9599990001", 0), ("9990001", 0), ("19599990001", 1), ("123456", 0),
-        ("w+12345678+" + "A" * 44, 0),
-        ("95_999_00_02", 1), ("95\u2013999\u201300\u201302", 1), ("95\u00b7999\u00b70002", 1),
-        ("a9599990002b", 1), ("dead9599990002", 1), ("95'999'0002", 1), ("12:30:45+00:00", 0),
-    ],
-)  # fmt: skip
-def test_numbers_of_others_are_found_and_nothing_else(text: str, line: int) -> None:
-    """Seven digits are a number unless they are a date, a digest, a key, or the person's own."""
-    own = "tel:+9599990001" if "0001" in text and not text.startswith("a\n") else ""
-
-    assert foreign.first_line(text, own if text != "+95 9 999-0001" else "") == line
-
-
-@pytest.mark.parametrize(("text", "line"), [("as 99990002 objected", 0), ("99990002.", 0), ("call +9599990002", 1)])
-def test_known_name_hides_no_longer_number(text: str, line: int) -> None:
-    """A group whose random name is of digits does not let a number pass that has these digits in it."""
-    assert foreign.first_line(text, known=["99990002", "log.example/unheld"]) == line

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from dataclasses import dataclass
 from datetime import date
@@ -76,3 +78,47 @@ def made_case(folder: Path, monkeypatch: pytest.MonkeyPatch, *, broken: bool = F
     made.publish()
     shutil.rmtree(made.root)
     return Case(made, *tree.parties)
+
+
+def _link(folder: Path) -> None:
+    (folder / "data/link").symlink_to("/etc/hostname")
+
+
+def _folder_link(folder: Path) -> None:
+    (folder / "data/letters").rename(folder.parent / "elsewhere")
+    (folder / "data/letters").symlink_to(folder.parent / "elsewhere")
+
+
+def _pipe(folder: Path) -> None:
+    os.mkfifo(folder / "data/pipe")
+
+
+def _fetch(folder: Path) -> None:
+    (folder / "fetch.txt").write_text("https://example.org/x 1 data/x\n")
+
+
+def _other_version(folder: Path) -> None:
+    (folder / "bagit.txt").write_text("BagIt-Version: 2.0\nTag-File-Character-Encoding: UTF-8\n")
+
+
+def _out_of_it(folder: Path) -> None:
+    path = folder / "manifest-sha256.txt"
+    path.write_text(path.read_text() + f"{'0' * 64}  data/../../../etc/hostname\n")
+
+
+def _twice(folder: Path) -> None:
+    path = folder / "manifest-sha256.txt"
+    path.write_text(path.read_text() + path.read_text().splitlines()[0] + "\n")
+
+
+def _no_oxum(folder: Path) -> None:
+    path = folder / "bag-info.txt"
+    path.write_text(re.sub("Payload-Oxum.*\n", "", path.read_text()))
+
+
+def _deep(folder: Path) -> None:
+    (folder / "data" / "/".join("abcdefghijkl")).mkdir(parents=True)
+
+
+SPOILERS = (_link, _folder_link, _pipe, _fetch, _other_version, _twice, _no_oxum, _out_of_it, _deep)
+"""What makes of a case folder something that is none."""
