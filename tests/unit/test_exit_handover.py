@@ -16,7 +16,7 @@ from unheld_branch.records.identities import NumberRule
 from unheld_verify import crypto
 from unheld_verify.errors import BadInputError
 
-NUMBERS = allowed.Numbers(NumberRule(bare="international"), ("00101",))
+NUMBERS = allowed.Known(NumberRule(bare="international"), ("00101",))
 GOOD = "+99912345678,001010000000001,active,2020-01,Nobody At All,XX-123-456-780\n"
 BINDINGS = 'columns = { nr = "msisdn", imsi = "imsi", st = "status", since = "since" }'
 HEADER = "nr,imsi,st,since,holder,document\n"
@@ -74,6 +74,7 @@ def test_empty_cells_and_empty_tables_are_fine(tmp_path: Path) -> None:
 
 
 STRAYS = {
+    "a word that is no status": ("active", "Ma Khin", "one of active, inactive"),
     "status": ("active", "09 123 456 789", "7 or more digits"),
     "an NRC as a status": ("active", "12/OUKAMA(N)123456", "(NRC)"),
     "a Burmese NRC": ("active", "၁၂/ဥကမ(နိုင်)၁၂၃၄၅၆", "(NRC)"),
@@ -87,7 +88,7 @@ STRAYS = {
     "a short IMSI": ("001010000000001", "00101000000001", "15 digits"),
     "a short code as a line": ("+99912345678", "1333", "phone number"),
     "a name as a line": ("+99912345678", "NOBODYBANK", "phone number"),
-    "a formula": ("active", "=HYPERLINK(A)", "formula"),
+    "a formula": ("active", "=HYPERLINK(A)", "one of active, inactive"),
 }
 
 
@@ -113,12 +114,38 @@ def test_a_first_line_of_values_is_no_header(tmp_path: Path) -> None:
         _bindings(tmp_path, GOOD, HEADER.replace("document", "XX-123-456-780"))
 
 
-def test_a_column_with_many_values_is_no_status(tmp_path: Path) -> None:
-    """Names of people would fit a short text: a status has few different values."""
+def _tariffs(folder: Path, described: str, used: str) -> tuple[tables.Table, ...]:
+    """A hand-over of tariffs, and of lines that use them."""
+    (folder / "t.csv").write_text("plan\n" + described)
+    (folder / "reg.csv").write_text("nr,plan\n" + "".join(f"+99912345678,{name}\n" for name in used.split()))
+    return tables.read(
+        _spec(
+            folder,
+            '[tables.bindings]\nfile = "reg.csv"\ncolumns = { nr = "msisdn", plan = "tariff" }\n'
+            '[tables.tariffs]\nfile = "t.csv"\ncolumns = { plan = "tariff" }\n',
+        )
+    )
+
+
+def test_a_line_has_a_tariff_of_the_same_hand_over(tmp_path: Path) -> None:
+    """What the tariffs describe may stand beside a line, whichever of the two the file names first."""
+    assert [table.name for table in _tariffs(tmp_path, "Night\nDay\n", "Night Day Night")] == ["tariffs", "bindings"]
+
+
+def test_a_name_in_the_place_of_a_tariff_stops_it(tmp_path: Path) -> None:
+    """A holder's name fits a short text: what no tariff describes stays, and is not repeated."""
+    with pytest.raises(BadInputError, match=r"reg\.csv: line 3: column 'plan': not a tariff that") as told:
+        _tariffs(tmp_path, "Night\n", "Night Khin")
+
+    assert "Khin" not in str(told.value)
+
+
+def test_a_column_with_many_values_is_no_tariff(tmp_path: Path) -> None:
+    """Names of people would fit a short text: a network has few tariffs."""
     letters = [chr(97 + i) + chr(97 + j) for i in range(26) for j in range(26)]
 
     with pytest.raises(BadInputError, match="at most 500 different ones"):
-        _bindings(tmp_path, "".join(GOOD.replace("active", f"Ma {name}") for name in letters))
+        _tariffs(tmp_path, "".join(f"Ma {name}\n" for name in letters), "")
 
 
 def test_a_line_with_too_many_cells_stops_it(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from unheld.demo import bigtree
 from unheld.demo.calendar import EVENING, NOON, at
 from unheld.demo.replay import Replay
-from unheld.demo.world import BINDINGS, SALE_KNOWN
+from unheld.demo.world import BINDINGS, SALE_KNOWN, TARIFFS
 from unheld.workflows import leave
 from unheld_slots import durable
 
@@ -23,6 +23,10 @@ plmn = ["00101"]
 [tables.bindings]
 file = "{file}"
 columns = {{ msisdn = "msisdn", imsi = "imsi", tariff = "tariff" }}
+
+[tables.tariffs]
+file = "{tariffs}"
+columns = {{ tariff = "tariff", price = "price" }}
 """
 
 
@@ -32,7 +36,7 @@ def hand_over(replay: Replay) -> None:
     form = spec(replay)
     with at(day, NOON):
         handed = leave.hand_over(replay.deployment, replay.out / "handover", form)
-        rows = sum(table["rows"] for table in handed.paper.body["tables"])
+        rows = sum(table["rows"] for table in handed.paper.body["tables"] if table["table"] == "bindings")
         plan = leave.plan_drop(replay.deployment)
         dropped = leave.drop(replay.deployment, plan, plan.digest[:8])
     replay.right.back_up()
@@ -58,8 +62,9 @@ def _measure(replay: Replay, lines: int) -> None:
 def spec(replay: Replay) -> Path:
     """The hand-over's file: which columns of what the network works with go to the buyer."""
     path = replay.run / "handover.toml"
-    source = (replay.right.service / BINDINGS).relative_to(replay.run)
-    durable.write_file(path, _FORM.format(file=source.as_posix()).encode())
+    folder = replay.right.service.relative_to(replay.run)
+    text = _FORM.format(file=(folder / BINDINGS).as_posix(), tariffs=(folder / TARIFFS).as_posix())
+    durable.write_file(path, text.encode())
     return path
 
 

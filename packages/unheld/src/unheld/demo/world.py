@@ -20,8 +20,9 @@ from unheld_verify import columns
 
 SALE_KNOWN = date(2021, 7, 8)
 """The day on which the sale is announced in this replay; everything is counted from it."""
-BINDINGS = "bindings.csv"
+BINDINGS, TARIFFS = "bindings.csv", "tariffs.csv"
 _DAY = 86_400
+_PRICES = ("1000.00", "2500.00", "5000.00")
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class World:
             {
                 "msisdn": self.operator.population.msisdn,
                 "imsi": self.operator.population.imsi.slice(0, count),
-                "tariff": joined("T", pa.array(rng.integers(1, 4, count)).cast(pa.string())),
+                "tariff": joined("T", pa.array(rng.integers(1, 1 + len(_PRICES), count)).cast(pa.string())),
                 "balance": cents,
             }
         )
@@ -76,6 +77,8 @@ class World:
 def write_service(world: World, folder: Path) -> Path:
     """Write what the network works with in clear, on either side; gives the file."""
     folder.mkdir(parents=True, exist_ok=True)
+    names = [f"T{1 + place}" for place in range(len(_PRICES))]
+    textfile.write(pa.table({"tariff": names, "price": list(_PRICES)}), folder / TARIFFS)
     return textfile.write(world.bindings(), folder / BINDINGS)
 
 

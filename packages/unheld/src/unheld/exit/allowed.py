@@ -26,7 +26,7 @@ class Form:
     """How a value must look: `pattern` is a whole match, `largest` the largest number, if there is one.
 
     `text`: what passes is scanned for strays. `most`: how many different values a column may have, if there is a limit:
-    a status has few, a name many.
+    a network has few tariffs, and many people. `described`: every value stands in the tariffs of the same hand-over.
     """
 
     words: str
@@ -34,6 +34,11 @@ class Form:
     text: bool = False
     most: int = 0
     largest: int = 0
+    described: bool = False
+
+
+# What a line can be. A word of the operator's own could be somebody's name: it is to be turned into one of these first.
+STATES = ("active", "inactive", "suspended", "barred", "blocked", "expired", "terminated", "ported-out", "reserved")
 
 
 MSISDN = Form("a phone number that a numbering plan knows")
@@ -47,6 +52,8 @@ AMOUNT = Form(
 )
 CURRENCY = Form("a currency's three capitals", r"[A-Z]{3}")
 CODE = Form("a short word without long numbers; at most 500 different ones", r".{1,24}", text=True, most=500)
+STATUS = Form(f"one of {', '.join(STATES)}", "|".join(STATES))
+TARIFF = Form("a tariff that the tariffs of this hand-over describe", CODE.pattern, text=True, described=True)
 NAME = Form("a short text without long numbers", r".{1,80}", text=True)
 TEXT = Form("a text of at most 200 signs without long numbers", r".{1,200}", text=True)
 SETTING = Form("an IPv4 address, or a text of at most 200 signs without long numbers", r".{1,200}", text=True)
@@ -69,7 +76,7 @@ TABLES: Mapping[str, Mapping[str, Form]] = {
         "valid_from": DAY, "valid_to": DAY,
     },
     "balances": {"msisdn": MSISDN, "amount": AMOUNT, "currency": CURRENCY, "valid_until": MONTH},
-    "bindings": {"msisdn": MSISDN, "imsi": IMSI, "iccid": ICCID, "status": CODE, "tariff": CODE, "since": MONTH},
+    "bindings": {"msisdn": MSISDN, "imsi": IMSI, "iccid": ICCID, "status": STATUS, "tariff": TARIFF, "since": MONTH},
 }  # fmt: skip
 
 # What a buyer looks for in vain, in words: printed on every manifest.
@@ -88,11 +95,16 @@ NOT_HANDED_OVER = (
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """How the operator writes numbers: `rule` for phone numbers, `plmn` the network codes that its IMSIs begin with."""
+class Known:
+    """What values are held to beside their form.
+
+    `rule`: how the operator writes phone numbers. `plmn`: the network codes that its IMSIs begin with. `tariffs`: those
+    that the hand-over describes.
+    """
 
     rule: NumberRule
     plmn: tuple[str, ...] = ()
+    tariffs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -103,29 +115,31 @@ class Checked:
     faults: Mapping[int, str]
 
 
-def check(form: Form, values: pa.StringArray, numbers: Numbers) -> Checked:
+def check(form: Form, values: pa.StringArray, known: Known) -> Checked:
     """Hold every value to its form; none is repeated in what is found. Nulls pass: nothing stands there."""
     if form is MSISDN:
-        found, _ = identities.identities(values, "number", numbers.rule)
+        found, _ = identities.identities(values, "number", known.rule)
         sound = pc.starts_with(found, "tel:")
         values = pc.if_else(pc.fill_null(sound, False), pc.utf8_slice_codeunits(found, len("tel:")), values)
     else:
         sound = pc.match_substring_regex(values, f"^(?:{form.pattern})$")
     faults: dict[int, str] = {}
     for place, (value, fits) in enumerate(zip(values.to_pylist(), sound.fill_null(False).to_pylist(), strict=True)):
-        if value is not None and (words := _more(form, value, numbers) if fits else _off(form, value)):
+        if value is not None and (words := _more(form, value, known) if fits else _off(form, value)):
             faults[place] = words
     return Checked(values, faults)
 
 
-def _more(form: Form, value: str, numbers: Numbers) -> str:
+def _more(form: Form, value: str, known: Known) -> str:
     """What the pattern cannot tell."""
     if form.text:
         address = form is SETTING and re.fullmatch(_ADDRESS, value)
+        if form.described and value not in known.tariffs:
+            return _off(form, value)
         return "" if address else _of_text(value)
     off = (
         (form.largest and int(value) > form.largest)
-        or (form is IMSI and not value.startswith(numbers.plmn))
+        or (form is IMSI and not value.startswith(known.plmn))
         or (form is ICCID and not luhn(value))
     )
     return _off(form, value) if off else ""

@@ -58,6 +58,10 @@ def document(paper: Paper) -> Document:
         Heading("Other places"),
         Notice("Known places", f"{capital(said['inventory'])}.", "warning"),
         Paragraph("This paper speaks of the files above. It does not prove that nothing else was handed over."),
+        Paragraph(
+            "A program read every value. It finds numbers, mail addresses and moments; it cannot know a name among a "
+            "network's own words, as of sites and tariffs: read those files before you sign."
+        ),
         Heading("Objections"),
         Bullets(tuple(said["standstills"]) or ("No group has objected.",)),
         *_signing(said["received"]),

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from unheld.exit.allowed import IMSI, TABLES, Numbers
+from unheld.exit.allowed import IMSI, TABLES, Known
 from unheld_branch.records.identities import BARE, NumberRule
 from unheld_branch.records.mapping import ENCODINGS, FORMATS, CsvShape
 from unheld_verify.errors import BadInputError
@@ -36,7 +36,7 @@ class Spec:
     """What a hand-over's file says."""
 
     buyer: str
-    numbers: Numbers
+    known: Known
     tables: tuple[TableSpec, ...]
 
 
@@ -83,20 +83,18 @@ def text(given: Mapping[str, Any], name: str, place: str, default: str | None = 
 
 def _spec(document: dict[str, Any], folder: Path, home: str) -> Spec:
     known(document, {"buyer", "numbers", "tables"}, "the file")
-    numbers = _numbers(_table(document, "numbers", "the file"), home)
+    own = _numbers(_table(document, "numbers", "the file"), home)
     tables = _table(document, "tables", "the file")
     if not tables:
         raise BadInputError(f"[tables.…] is missing: name at least one of {', '.join(TABLES)}")
     known(tables, set(TABLES), "[tables]")
     made = tuple(_one(name, _table(tables, name, "[tables]"), folder) for name in TABLES if name in tables)
-    if not numbers.plmn and any(
-        TABLES[table.name][column] is IMSI for table in made for column in table.columns.values()
-    ):
+    if not own.plmn and any(TABLES[table.name][column] is IMSI for table in made for column in table.columns.values()):
         raise BadInputError('[numbers] plmn is missing: which codes do your IMSIs begin with? Write plmn = ["99901"]')
-    return Spec(text(document, "buyer", "the file", ""), numbers, made)
+    return Spec(text(document, "buyer", "the file", ""), own, made)
 
 
-def _numbers(given: Mapping[str, Any], home: str) -> Numbers:
+def _numbers(given: Mapping[str, Any], home: str) -> Known:
     known(given, {"home", "bare", "plmn"}, "[numbers]")
     bare, plmn = given.get("bare", "international"), given.get("plmn", [])
     if bare not in BARE:
@@ -104,7 +102,7 @@ def _numbers(given: Mapping[str, Any], home: str) -> Numbers:
     if not isinstance(plmn, list) or not all(isinstance(code, str) and _PLMN.fullmatch(code) for code in plmn):
         raise BadInputError("[numbers] plmn: a list of texts of 5 or 6 digits, country code and network code")
     country = text(given, "home", "[numbers]", home) or None
-    return Numbers(NumberRule(home=country, bare=bare), tuple(plmn))
+    return Known(NumberRule(home=country, bare=bare), tuple(plmn))
 
 
 def _one(name: str, given: Mapping[str, Any], folder: Path) -> TableSpec:

@@ -6,6 +6,7 @@ values, so that neither the order in which people came nor the operator's own sa
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow
 
 from unheld.exit import allowed
-from unheld.exit.allowed import TABLES, Form, Numbers
+from unheld.exit.allowed import TABLES, Form, Known
 from unheld.exit.spec import Spec, TableSpec
 from unheld.stray import stray
 from unheld_branch.records.codecs import csv, parquet, sources
@@ -46,25 +47,31 @@ class Table:
 
 def read(spec: Spec) -> tuple[Table, ...]:
     """Every table of a hand-over, checked. Raises BadInputError naming file, line, column and kind, never a value."""
-    return tuple(_read(table, spec.numbers) for table in spec.tables)
+    known, found = spec.known, []
+    for table in sorted(spec.tables, key=lambda table: list(TABLES).index(table.name)):
+        whole, stayed = _read(table, known)
+        if table.name == "tariffs" and "tariff" in whole.column_names:
+            known = dataclasses.replace(known, tariffs=frozenset(whole["tariff"].drop_null().to_pylist()))
+        found.append(Table(table.name, tuple(whole.column_names), whole.num_rows, _written(whole), stayed))
+    return tuple(found)
 
 
-def _read(spec: TableSpec, numbers: Numbers) -> Table:
+def _read(spec: TableSpec, known: Known) -> tuple[pa.Table, tuple[str, ...]]:
     if not spec.file.is_file():
         raise BadInputError(f"{spec.file}: there is no such file; {_NOTHING_LEFT}")
-    reading = _Reading(spec, numbers)
+    reading = _Reading(spec, known)
     for batch in _batches(spec):
         reading.take(batch)
     order = [column for column in TABLES[spec.name] if column in spec.columns.values()]
     whole = reading.whole().select(order).sort_by([(column, "ascending") for column in order])
-    return Table(spec.name, tuple(order), whole.num_rows, _written(whole), tuple(reading.stayed))
+    return whole, tuple(reading.stayed)
 
 
 class _Reading:
     """One table while it is read."""
 
-    def __init__(self, spec: TableSpec, numbers: Numbers) -> None:
-        self._spec, self._numbers, self._file = spec, numbers, spec.file.name
+    def __init__(self, spec: TableSpec, known: Known) -> None:
+        self._spec, self._known, self._file = spec, known, spec.file.name
         self._forms = {given: TABLES[spec.name][column] for given, column in spec.columns.items()}
         self._seen: dict[str, set[str]] = {given: set() for given, form in self._forms.items() if form.most}
         self._parts: list[pa.Table] = []
@@ -93,7 +100,7 @@ class _Reading:
     def _column(self, given: str, form: Form, batch: Batch) -> pa.StringArray:
         """A column's values as they are handed over. Each different value is looked at once."""
         coded = batch.columns[given]
-        checked = allowed.check(form, coded.dictionary.cast(pa.string()), self._numbers)
+        checked = allowed.check(form, coded.dictionary.cast(pa.string()), self._known)
         places = np.asarray(coded.indices.fill_null(-1))
         wrong = np.flatnonzero(np.isin(places, list(checked.faults)))
         if len(wrong):
