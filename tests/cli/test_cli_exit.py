@@ -13,8 +13,8 @@ import pytest
 from tests.support.commands import Box, Ended, in_process
 from tests.support.journey import FIRST
 from unheld.exit import objection
-from unheld_branch.store import plan as plans
 from unheld_verify import note, paper
+from unheld_verify import plan as plans
 
 SOME_KEY = note.format_key(note.Key("w-7f3a19", bytes(32)))
 SPEC = '[tables.tariffs]\nfile = "t.csv"\ncolumns = { name = "tariff", text = "description" }\n'

@@ -20,7 +20,7 @@ from tests.support.journey import FIRST, RECORDS, REGISTRY, Network, journey
 from unheld.testing.synthetic import Operator
 from unheld.workflows import running
 from unheld_branch.kernel import locks
-from unheld_branch.store import plan as plans
+from unheld_verify import plan as plans
 
 OPERATOR = Operator(seed=5, subscribers=60, days=2, first_day=FIRST)
 NUMBER = OPERATOR.population.msisdn[1].as_py()

@@ -17,7 +17,7 @@ from tests.support.commands import Box, Ended, in_process
 from tests.support.journey import FIRST, RECORDS, REGISTRY
 from unheld.testing.synthetic import Operator
 from unheld_branch.kernel import locks
-from unheld_branch.store import plan as plans
+from unheld_verify import plan as plans
 
 OPERATOR = Operator(seed=5, subscribers=60, days=2, first_day=FIRST)
 NUMBER = OPERATOR.population.msisdn[0].as_py()

@@ -15,11 +15,11 @@ from tests.support.stores import TestStore, made_store
 from unheld.workflows import doctor
 from unheld.workflows import status as statuses
 from unheld_branch.kernel import locks
-from unheld_branch.store import plan as plans
 from unheld_branch.workflows import day
 from unheld_custodian.local import LocalCustodians
 from unheld_custodian.state import decode, event_column
 from unheld_verify import canonical, columns
+from unheld_verify import plan as plans
 from unheld_verify.errors import BadInputError, LockedError, PartialError
 
 SECOND = FIRST + timedelta(1)

@@ -26,9 +26,9 @@ from unheld.ledger import Ledger
 from unheld.testing import textfile
 from unheld.testing.synthetic import Operator
 from unheld.workflows import running
-from unheld_branch.store import plan as plans
 from unheld_verify import columns as columns_of
 from unheld_verify import note as note_keys
+from unheld_verify import plan as plans
 from unheld_verify import statement
 
 FIRST = date(2026, 7, 1)

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unheld_branch.store import plan as plans
-from unheld_branch.store.plan import Plan
+from unheld_branch.store import targets
 from unheld_verify import canonical, crypto
+from unheld_verify import plan as plans
 from unheld_verify.errors import BadInputError, NotAllowedError, StateError, VerificationError
+from unheld_verify.plan import Plan
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -31,7 +32,7 @@ def test_no_byte_of_a_plan_can_be_changed(plan_bytes: tuple[Plan, bytes], at: in
 def plan_bytes() -> tuple[Plan, bytes]:
     """A signed plan and the key it is checked with."""
     seed = crypto.random_bytes(32)
-    sealed = plans.seal_targets(plans.Targets({}), crypto.random_bytes(32), b"s" * 16)
+    sealed = targets.seal_targets(targets.Targets({}), crypto.random_bytes(32), b"s" * 16)
     plan = Plan(b"s" * 16, "party", "2026-07-01", {"parties": 1, "rows": 1}, sealed=sealed, root=b"r" * 32, leaves=16)
     return plan.signed(seed), crypto.sign_public(seed)
 
@@ -71,8 +72,8 @@ def test_targets_read_back(given_targets: dict[int, list[bytes]]) -> None:
         )
         for number, items in given_targets.items()
     }
-    data = plans.Targets(trees_).encode()
-    found = plans.decode_targets(data).trees
+    data = targets.Targets(trees_).encode()
+    found = targets.decode_targets(data).trees
 
     count = len(data) // 36
     assert count >= 16
@@ -96,12 +97,12 @@ def test_a_plan_reads_back(plan_bytes: tuple[Plan, bytes]) -> None:
 def test_targets_open_under_their_plan_key_alone() -> None:
     """Another key, or the entries of another store, open nothing, and the words say what to do."""
     key, store = crypto.random_bytes(32), b"s" * 16
-    plan = Plan(store, "day", "2026-07-01", {}, 20_635, sealed=plans.seal_targets(plans.Targets({}), key, store))
+    plan = Plan(store, "day", "2026-07-01", {}, 20_635, sealed=targets.seal_targets(targets.Targets({}), key, store))
 
-    assert dict(plan.targets(key).trees) == {}
-    for wrong in (plans.seal_targets(plans.Targets({}), key, b"t" * 16), plan.sealed[:-1]):
+    assert dict(targets.opened(plan, key).trees) == {}
+    for wrong in (targets.seal_targets(targets.Targets({}), key, b"t" * 16), plan.sealed[:-1]):
         with pytest.raises(StateError, match="make a new one"):
-            Plan(store, "day", "2026-07-01", {}, 20_635, sealed=wrong).targets(key)
+            targets.opened(Plan(store, "day", "2026-07-01", {}, 20_635, sealed=wrong), key)
 
 
 @pytest.mark.parametrize(

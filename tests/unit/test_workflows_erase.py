@@ -13,11 +13,10 @@ from tests.support.calls import ALICE, BOB, CAROL, FIRST, OFF_NET, Call, calls, 
 from tests.support.stores import TestStore, made_store
 from unheld.plans import planning
 from unheld_branch.keys.parties.newcomers import Newcomers
-from unheld_branch.store import plan as plans
 from unheld_branch.store.check import check
-from unheld_branch.store.plan import Plan
 from unheld_branch.workflows import apply
 from unheld_verify import canonical, columns, crypto, receipt, tiles
+from unheld_verify import plan as plans
 from unheld_verify.errors import (
     BadInputError,
     CannotVerifyError,
@@ -27,6 +26,7 @@ from unheld_verify.errors import (
     VerificationError,
     WrongKeyError,
 )
+from unheld_verify.plan import Plan
 
 SECOND = FIRST + timedelta(1)
 SIM = "001010000000001"

@@ -11,6 +11,7 @@ UnheldError
 ├── SealedError             13   no key for this is held here (closed, lapsed, forgotten)
 ├── VerificationError       20   checked, and it is FALSE
 ├── CannotVerifyError       21   something needed for the check is missing
+├── AwayError                1   somebody did not answer: what was asked may or may not have been done
 ├── StateError               1   the store's state forbids this step
 │   ├── RolledBackError     20   a part is older than another part says it is
 │   └── StateUnknownError    1   a write may or may not have happened: read again, never retry blind
@@ -96,6 +97,12 @@ class CannotVerifyError(UnheldError):
 
     exit_code = 21
     status = 424
+
+
+class AwayError(UnheldError):
+    """Somebody at the other end of a line did not answer: what was asked may or may not have been done."""
+
+    status = 504
 
 
 class StateError(UnheldError):

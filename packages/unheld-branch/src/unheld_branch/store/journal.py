@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from unheld_branch.store import files, plan, policy
+from unheld_branch.store import files, policy
 from unheld_branch.store.files import ColumnFile
 from unheld_branch.store.policy import Policy
-from unheld_verify import canonical, columns, crypto
+from unheld_verify import canonical, columns, crypto, plan
 from unheld_verify.errors import VerificationError
 
 Entry = Mapping[str, Any]

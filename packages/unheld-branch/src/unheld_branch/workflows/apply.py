@@ -6,11 +6,13 @@ import time
 from dataclasses import dataclass
 
 from unheld_branch.store import parkkeys
-from unheld_branch.store.plan import Plan, Targets
+from unheld_branch.store import targets as sealed_targets
 from unheld_branch.store.store import Store
+from unheld_branch.store.targets import Targets
 from unheld_branch.store.vault import first_root
 from unheld_branch.workflows.custodians import Custodians, enough, numbers
 from unheld_verify import columns
+from unheld_verify.plan import Plan
 from unheld_verify.statement import Opening
 
 
@@ -29,7 +31,7 @@ def apply(store: Store, custodians: Custodians, plan: Plan, typed: str) -> Appli
     """Check signature and confirmation, then act. Raises NotAllowedError, VerificationError or StateError before it."""
     plan.verify(bytes.fromhex(store.policy.plan_key), store.policy.store_id)
     plan.confirm(typed)
-    targets = plan.targets(store.root.plan_key)
+    targets = sealed_targets.opened(plan, store.root.plan_key)
     start = time.perf_counter()
     if plan.act in {"party", "parties"}:
         rows, gone, attested = _parties(store, plan, targets), 0, 0

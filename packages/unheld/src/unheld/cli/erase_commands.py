@@ -16,14 +16,14 @@ from unheld.cli.store_commands import deployment
 from unheld.inventory import Inventory
 from unheld.plans import planning
 from unheld.plans.planning import Planned
-from unheld_branch.store import plan as plans
-from unheld_branch.store.plan import Plan
 from unheld_branch.store.store import Store
 from unheld_branch.workflows import apply as applying
 from unheld_branch.workflows.apply import Applied
 from unheld_slots import durable
 from unheld_verify import columns
+from unheld_verify import plan as plans
 from unheld_verify.errors import BadInputError, UsageError
+from unheld_verify.plan import Plan
 
 erase = group("erase", "Forget a party, parties, an event day, a class of a day, or everyone.")
 

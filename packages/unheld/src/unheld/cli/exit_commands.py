@@ -18,7 +18,7 @@ from unheld_verify.errors import BadInputError, UsageError
 
 if TYPE_CHECKING:
     from unheld.workflows.leave import Issued
-    from unheld_branch.store.plan import Plan
+    from unheld_verify.plan import Plan
 
 leaving = group("exit", "Leave: hand over a network without its past; forget everyone; certify it.")
 groups = typer.Typer(
@@ -190,7 +190,7 @@ def _shown(plan: Plan, inventory: str) -> list[str]:
 
 
 def _read(path: Path) -> Plan:
-    from unheld_branch.store import plan as plans  # noqa: PLC0415
+    from unheld_verify import plan as plans  # noqa: PLC0415
 
     if not path.is_file():
         raise BadInputError(f"{path}: there is no such plan; unheld erase plan --everything makes one")

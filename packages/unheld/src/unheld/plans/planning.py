@@ -10,10 +10,11 @@ import numpy as np
 
 from unheld_branch.keys.parties.parties import Parties
 from unheld_branch.keys.parties.rows import Bytes, Rows, join, order
-from unheld_branch.store.plan import Plan, Targets, erased_columns, seal_targets
 from unheld_branch.store.store import Store
+from unheld_branch.store.targets import Targets, seal_targets
 from unheld_verify import columns, receipt
 from unheld_verify.errors import BadInputError
+from unheld_verify.plan import Plan, erased_columns
 
 
 @dataclass(frozen=True)

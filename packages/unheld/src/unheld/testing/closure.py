@@ -24,6 +24,7 @@ from unheld_branch.keys.columns import DayKeys
 from unheld_branch.keys.parties import root as root_nodes
 from unheld_branch.keys.parties import rows as row_format
 from unheld_branch.keys.parties import tree as tree_format
+from unheld_branch.store import targets
 from unheld_branch.store.blocks import Place
 from unheld_branch.store.policy import Policy
 from unheld_custodian import state as custodian_states
@@ -262,7 +263,7 @@ class Closure:
         """Whom a plan would forget."""
         for (_, key), plan in product(self.held.fresh(edge.name, "plan-key"), self.evidence.plans):
             with suppress(UnheldError):
-                for tags, labels in plan.targets(key).trees.values():
+                for tags, labels in targets.opened(plan, key).trees.values():
                     self.gain(edge, "tags", *(tag.tobytes() for tag in tags))
                     self.gain(edge, "label", *(label.tobytes() for label in labels))
 

@@ -14,14 +14,14 @@ import pyarrow.parquet as pq
 
 from unheld.testing import states
 from unheld.testing.recording import DATABASE_MAGIC, Recording, Version
-from unheld_branch.store import plan as plans
 from unheld_branch.store import policy as policies
-from unheld_branch.store.plan import Plan
 from unheld_branch.store.policy import Policy
 from unheld_verify import canonical, columns, crypto
+from unheld_verify import plan as plans
 from unheld_verify.columns import Column
 from unheld_verify.errors import UnheldError
 from unheld_verify.parked import ParkedHeader
+from unheld_verify.plan import Plan
 
 _DATE = r"(\d{4}-\d\d-\d\d)"
 _BLOCKS = re.compile(rf"/blocks/(\w+)/{_DATE}/{_DATE}/\.?([0-9a-f]{{32}})\.(parquet|handles)(?:\.part)?$")

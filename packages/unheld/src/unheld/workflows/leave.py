@@ -16,7 +16,6 @@ from unheld.ledger import Ledger
 from unheld.plans import planning
 from unheld.workflows import running
 from unheld_branch.kernel import locks
-from unheld_branch.store.plan import Plan
 from unheld_branch.store.store import Store
 from unheld_branch.workflows import apply as applying
 from unheld_branch.workflows.apply import Applied
@@ -24,6 +23,7 @@ from unheld_verify import columns, promises
 from unheld_verify.errors import NoStoreError, PartialError, StateError, UnheldError
 from unheld_verify.note import Key
 from unheld_verify.paper import Paper
+from unheld_verify.plan import Plan
 from unheld_verify.promises import Broken
 
 

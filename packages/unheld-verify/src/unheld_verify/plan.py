@@ -1,62 +1,30 @@
-"""Erasure plans (`docs/spec/plan.md`): made and signed at headquarters, applied by the branch's service."""
+"""Erasure plans (`docs/spec/plan.md`): made and signed at headquarters, applied by the branch and by custodians.
+
+Whose rows a plan drops is sealed: what is here tells the act, the day and the counts. Pure: no I/O.
+"""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from unheld_branch.keys.parties.rows import Bytes
-from unheld_branch.store.coding import RECORD_CLASSES
 from unheld_verify import canonical, columns, crypto
 from unheld_verify.columns import EventColumn
-from unheld_verify.errors import BadInputError, NotAllowedError, StateError, WrongKeyError
+from unheld_verify.errors import BadInputError, NotAllowedError
 
 ACTS = ("party", "parties", "day", "class", "everything")
 CONFIRM_DIGITS = 8
 _SIGNED = b"unheld/v1/plan\n"
-_SEALED = b"unheld/v1/plan"
-_ENTRY = 4 + 16 + 16
-_LEAST_ENTRIES = 16
+_RECORD_CLASSES = ("charge", "contact", "place")
 
 
 def erased_columns(act: str, event_day: int, cls: str) -> list[EventColumn]:
     """What an act on an event day erases. A day has no `identity`: that column is a month's, and is a class's act."""
     if act == "class":
         return [(cls, event_day)]
-    return [(name, event_day) for name in RECORD_CLASSES] if act == "day" else []
-
-
-@dataclass(frozen=True)
-class Targets:
-    """Whose rows a plan drops: by tree, n tags and n labels."""
-
-    trees: Mapping[int, tuple[Bytes, Bytes]] = field(repr=False)
-
-    def encode(self, least: int = 0) -> bytes:
-        """tree u32 ‖ tag 16 ‖ label 16 each, padded with zero entries to a power of two of at least 16 and `least`."""
-        entries = [
-            number.to_bytes(4, "big") + tag.tobytes() + label.tobytes()
-            for number, (tags, labels) in sorted(self.trees.items())
-            for tag, label in zip(tags, labels, strict=True)
-        ]
-        count = max(_LEAST_ENTRIES, 1 << max(0, max(len(entries), least) - 1).bit_length())
-        return b"".join(entries).ljust(count * _ENTRY, b"\0")
-
-
-def decode_targets(data: bytes) -> Targets:
-    """The inverse of `Targets.encode`. Raises BadInputError."""
-    if not data or len(data) % _ENTRY:
-        raise BadInputError("plan: its entries are cut off")
-    table = np.frombuffer(data, np.uint8).reshape(-1, _ENTRY)
-    table = table[table[:, 4:].any(axis=1)]
-    numbers = np.ascontiguousarray(table[:, :4]).view(">u4").reshape(-1)
-    return Targets(
-        {int(n): (table[numbers == n, 4:20].copy(), table[numbers == n, 20:].copy()) for n in np.unique(numbers)}
-    )
+    return [(name, event_day) for name in _RECORD_CLASSES] if act == "day" else []
 
 
 @dataclass(frozen=True)
@@ -116,26 +84,6 @@ class Plan:
             raise NotAllowedError(
                 f"nothing was changed: confirm with the first {CONFIRM_DIGITS} or more digits of this plan's digest"
             )
-
-    def targets(self, plan_key: bytes) -> Targets:
-        """Whose rows it drops. Raises StateError when the plan died with an earlier root."""
-        try:
-            return decode_targets(crypto.unseal(plan_key, self.sealed, _SEALED + self.store_id))
-        except WrongKeyError:
-            raise StateError(
-                "this plan does not open any more: a plan was applied, or everything forgotten, since it was made; "
-                "make a new one with `unheld erase plan`"
-            ) from None
-
-
-def seal_targets(targets: Targets, plan_key: bytes, store_id: bytes, named: int = 0) -> bytes:
-    """The sealed entries of a plan: no number, name or tag stands in it in clear.
-
-    `named` parties give room for as many entries, so that its length does not say how many of them have a row.
-
-    A plan without targets has them too, all padding: what opens under one plan key only applies only once.
-    """
-    return crypto.seal(plan_key, targets.encode(named), _SEALED + store_id)
 
 
 def decode(data: bytes) -> Plan:

@@ -1,0 +1,258 @@
+"""What branch, headquarters and custodians say to each other (`docs/spec/custody.md`). Pure: no I/O, no clock.
+
+Pinned keys only sign. Whoever receives something makes a one-time ML-KEM-768+X25519 key for it and destroys it after
+opening, so that a recorded line opens for nobody who takes a long-lived key later:
+
+    knock →                       (anybody, in clear)
+          ← door                  a key of the custodian's, in memory only, signed by it
+    letter: ask sealed to it →    signed by the branch or headquarters, with a one-time key for the answer
+          ← answer                signed by the custodian, sealed to that one-time key; errors too
+
+The documents of a ceremony (`unheld_verify.roster`) travel as they are: they are signed, and what is secret in them is
+sealed to one-time keys already. A custodian answers each with its next one, or with `wait` until a person decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from unheld_verify import canonical, crypto, errors, note, signed
+from unheld_verify.columns import Attestation, EventColumn, ParkPeriod, Push, day_number, day_text, in_order
+from unheld_verify.errors import BadInputError, UnheldError, VerificationError
+from unheld_verify.signed import Document, Signed
+
+BRANCH, HEADQUARTERS = "branch", "headquarters"
+ACTS = {
+    BRANCH: ("open", "close", "lapse", "erase", "erase-everything", "park", "unpark", "tombstone", "status"),
+    HEADQUARTERS: ("beat", "erase", "erase-everything", "evaluate", "freeze", "thaw", "retire", "drill", "status"),
+}
+"""Who may ask for what. `erase` and `erase-everything` carry a plan that headquarters signed, whoever brings it."""
+SKEW_SECONDS = 600
+"""How far the clocks of who asks and who answers may differ."""
+EARLY_SECONDS = 300
+"""How long before its day a push may be asked for."""
+DOOR_SECONDS = 3600
+NONCE_BYTES = 16
+_ERRORS = {
+    name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, UnheldError)
+}
+
+
+class Transport(Protocol):
+    """How bytes reach custodian `index` and come back: HTTP, a call in this process, or a simulated network.
+
+    Raises AwayError when no answer came: what was asked may or may not have been done.
+    """
+
+    def call(self, index: int, data: bytes) -> bytes: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Address:
+    """One custodian of one set of one store."""
+
+    store: bytes
+    set: int
+    index: int
+
+    def encode(self) -> bytes:
+        """The fixed 21 bytes that bind a box to it."""
+        return self.store + self.set.to_bytes(4, "big") + bytes([self.index])
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Something asked of a custodian. `role` is who asks, `reply` the public one-time key for the answer."""
+
+    act: str
+    address: Address
+    role: str
+    at: int
+    reply: bytes
+    body: Mapping[str, Any] = field(default_factory=dict)
+    nonce: bytes = field(default_factory=lambda: crypto.random_bytes(NONCE_BYTES))
+
+    def document(self) -> Document:
+        """As JSON values."""
+        return {
+            "v": 1,
+            "kind": "ask",
+            "act": self.act,
+            "store": self.address.store.hex(),
+            "set": self.address.set,
+            "to": self.address.index,
+            "from": self.role,
+            "at": self.at,
+            "nonce": self.nonce.hex(),
+            "reply": note.base64_text(self.reply),
+            "body": dict(self.body),
+        }
+
+
+def ask_of(document: Document) -> Ask:
+    """The inverse of `Ask.document`. Raises BadInputError."""
+    try:
+        address = Address(bytes.fromhex(document["store"]), document["set"], document["to"])
+        ask = Ask(
+            document["act"], address, document["from"], document["at"], note.base64_bytes(document["reply"], "reply"),
+            document["body"], bytes.fromhex(document["nonce"]),
+        )  # fmt: skip
+        sound = (
+            ask.act in ACTS[ask.role]
+            and all(type(number) is int and 0 <= number < 2**32 for number in (address.set, address.index, ask.at))
+            and (len(address.store), len(ask.nonce), len(ask.reply)) == (16, NONCE_BYTES, crypto.PARK_PUBLIC_BYTES)
+            and canonical.encode(ask.document()) == canonical.encode(document)
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        sound = False
+    if not sound:
+        raise BadInputError("ask: unknown act, or fields that this version does not write")
+    return ask
+
+
+def knock(address: Address) -> bytes:
+    """Ask a custodian for its door key: the one message that needs no signature."""
+    head = {"v": 1, "kind": "knock", "store": address.store.hex(), "set": address.set}
+    return canonical.encode(head | {"to": address.index})
+
+
+def wait() -> bytes:
+    """What a custodian answers to a document of a ceremony until the person there has decided."""
+    return canonical.encode({"v": 1, "kind": "wait"})
+
+
+def door(address: Address, public: bytes, at: int, seed: bytes) -> Signed:
+    """A custodian's key to seal letters to, good for an hour from `at`; its private half is never on a disk."""
+    document = _of(address, "door") | {"at": at, "key": note.base64_text(public)}
+    return signed.sign(document, seed)
+
+
+def door_key(door: Signed, address: Address, public: bytes) -> bytes:
+    """The key of a door. Raises VerificationError when this custodian did not sign it, BadInputError."""
+    document = _check(door, address, public)
+    key = note.base64_bytes(str(document.get("key")), "door key")
+    if len(key) != crypto.PARK_PUBLIC_BYTES:
+        raise BadInputError("door: its key has another length")
+    return key
+
+
+def letter(ask: Signed, address: Address, door: bytes) -> bytes:
+    """An ask, sealed to a door key."""
+    sealed = crypto.box_seal(door, ask.encode(), b"unheld/v1/letter" + address.encode())
+    head = {"v": 1, "kind": "letter", "door": crypto.sha256(door)[:8].hex()}
+    return canonical.encode(head | {"sealed": note.base64_text(sealed)})
+
+
+def open_letter(document: Document, address: Address, private: bytes) -> Signed:
+    """The ask in a letter. Raises WrongKeyError when it is sealed to another door."""
+    sealed = note.base64_bytes(str(document.get("sealed")), "letter")
+    return signed.decode(crypto.box_open(private, sealed, b"unheld/v1/letter" + address.encode()), "ask")
+
+
+def answer(ask: Signed, address: Address, at: int, body: Document, seed: bytes) -> Signed:
+    """A custodian's answer, sealed to the ask's one-time key."""
+    reply = note.base64_bytes(ask.document["reply"], "reply")
+    sealed = crypto.box_seal(reply, canonical.encode(body), b"unheld/v1/answer" + ask.digest)
+    document = _of(address, "answer") | {"at": at, "ask": ask.digest.hex(), "sealed": note.base64_text(sealed)}
+    return signed.sign(document, seed)
+
+
+def open_answer(data: bytes, ask: Signed, address: Address, public: bytes, private: bytes) -> Document:
+    """What a custodian answered to `ask`; `private` is the one-time key. An error it answered is raised here.
+
+    Raises VerificationError when it did not sign this or answers another ask, WrongKeyError, BadInputError.
+    """
+    document = _check(signed.decode(data, "answer"), address, public)
+    if document.get("ask") != ask.digest.hex():
+        raise VerificationError(f"custodian {address.index}: it answers something else than what was asked")
+    sealed = note.base64_bytes(str(document.get("sealed")), "answer")
+    body = canonical.decode(crypto.box_open(private, sealed, b"unheld/v1/answer" + ask.digest))
+    if not isinstance(body, dict):
+        raise BadInputError("answer: not an object")
+    if "error" in body:
+        raise _ERRORS.get(str(body["error"]), UnheldError)(str(body.get("words")))
+    return body
+
+
+def refusal(error: UnheldError) -> Document:
+    """The body of an answer that refuses."""
+    return {"error": type(error).__name__, "words": str(error)}
+
+
+def push_body(push: Push) -> Document:
+    """A push as the body of an answer."""
+    ordered = in_order(push.keys)
+    return {
+        "set": push.set,
+        "index": push.index,
+        "day": day_text(push.day),
+        "columns": [[cls, day_text(day)] for cls, day in ordered],
+        "keys": {
+            str(component): b"".join(push.keys[pair][component] for pair in ordered).hex() for component in push.checks
+        },
+        "checks": {str(component): check for component, check in push.checks.items()},
+        "park": publics_body(push.park),
+        "testimony": attestation_body(push.testimony),
+    }
+
+
+def push_of(body: Document) -> Push:
+    """The inverse of `push_body`. Raises BadInputError."""
+    try:
+        pairs: list[EventColumn] = [(cls, day_number(day)) for cls, day in body["columns"]]
+        joined = {int(component): bytes.fromhex(keys) for component, keys in body["keys"].items()}
+        keys = {
+            pair: {component: keys[32 * at : 32 * at + 32] for component, keys in joined.items()}
+            for at, pair in enumerate(pairs)
+        }  # merging refuses a key that is cut short
+        checks = {int(component): str(check) for component, check in body["checks"].items()}
+        return Push(
+            body["set"], body["index"], day_number(body["day"]), keys, checks, publics_of(body["park"]),
+            attestation_of(body["testimony"]),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadInputError(f"push: {error!r}") from None
+
+
+def publics_body(publics: Mapping[ParkPeriod, bytes]) -> list[list[Any]]:
+    """Parking keys as JSON."""
+    return [[reason, period, note.base64_text(key)] for (reason, period), key in sorted(publics.items())]
+
+
+def publics_of(listed: Any) -> dict[ParkPeriod, bytes]:
+    """The inverse of `publics_body`. Raises BadInputError."""
+    try:
+        return {(reason, int(period)): note.base64_bytes(key, "parking key") for reason, period, key in listed}
+    except (TypeError, ValueError) as error:
+        raise BadInputError(f"parking keys: {error!r}") from None
+
+
+def attestation_body(attested: Attestation) -> Document:
+    """An attestation as JSON."""
+    return {
+        "statement": note.base64_text(attested.statement),
+        "signature": note.base64_text(attested.signature),
+    }
+
+
+def attestation_of(value: Any) -> Attestation:
+    """The inverse of `attestation_body`. Raises BadInputError. Nothing of it is true before `Attestation.read`."""
+    try:
+        return Attestation(
+            note.base64_bytes(value["statement"], "statement"), note.base64_bytes(value["signature"], "signature")
+        )
+    except (KeyError, TypeError) as error:
+        raise BadInputError(f"attestation: {error!r}") from None
+
+
+def _of(address: Address, kind: str) -> Document:
+    return {"v": 1, "kind": kind, "store": address.store.hex(), "set": address.set, "from": address.index}
+
+
+def _check(said: Signed, address: Address, public: bytes) -> Document:
+    document = said.by(public)
+    if any(document.get(name) != value for name, value in _of(address, said.kind).items()):
+        raise VerificationError(f"custodian {address.index}: this {said.kind} is another custodian's, set's or store's")
+    return document

@@ -1,0 +1,27 @@
+"""Four words to read aloud: 64 bits of a digest as words that can be spoken in any language.
+
+Each word stands for 16 bits, consonant-vowel-consonant-vowel-consonant (proquints, Wilkerson 2009, arXiv:0901.4016).
+Two people on the phone who read the same words have the same document; who would make another one with the same words
+must try 2^64 of them.
+"""
+
+from __future__ import annotations
+
+_CONSONANTS = "bdfghjklmnprstvz"
+_VOWELS = "aiou"
+COUNT = 4
+
+
+def words(digest: bytes) -> tuple[str, ...]:
+    """The four words of a digest of at least 8 bytes."""
+    return tuple(_word(int.from_bytes(digest[2 * at : 2 * at + 2], "big")) for at in range(COUNT))
+
+
+def same(said: str, digest: bytes) -> bool:
+    """Whether a person typed the words of this digest, in whatever case and with whatever between them."""
+    return tuple("".join(sign if sign.isalpha() else " " for sign in said.lower()).split()) == words(digest)
+
+
+def _word(value: int) -> str:
+    c, v = _CONSONANTS, _VOWELS
+    return c[value >> 12] + v[value >> 10 & 3] + c[value >> 6 & 15] + v[value >> 4 & 3] + c[value & 15]
