@@ -9,16 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.support.browser import chromium, opened, violations
+from tests.support.browser import opened, violations
 from tests.support.story import sample
 from unheld.demo.measures import Measure
 from unheld.demo.page import render
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(params=["kept", "broken"])

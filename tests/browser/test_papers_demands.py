@@ -8,19 +8,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.support.browser import chromium, opened, violations
+from tests.support.browser import opened, violations
 from tests.support.demands import DAY, filed, held, register_of
 from unheld.demands import figures, letters, model, reporting, rules
 from unheld.demands.model import Act
 from unheld.papers.html import html
 
 NAME = "ဝန်ကြီးဌာန <b>of everything</b> " + "W" * 80
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 def _paper(kind: str, folder: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.support.browser import chromium, opened, violations
+from tests.support.browser import opened, violations
 from tests.support.papers import BURMESE, HOSTILE, every_block
 from unheld.papers.document import Document
 from unheld.papers.html import html
@@ -18,12 +18,6 @@ PAPERS = {
     "hostile": every_block(HOSTILE, name=HOSTILE),
     "burmese": every_block(BURMESE, rows=40, name=BURMESE),
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(params=PAPERS)

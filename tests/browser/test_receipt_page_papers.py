@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page
 
-from tests.support.browser import chromium, opened
+from tests.support.browser import opened
 from tests.support.receipt_page import LOG, NO_WEBCRYPTO, Found, of_page, of_python
 from unheld import page as receipt_page
 from unheld_verify import canonical, checkpoint, crypto, merkle, note, paper, proof, receipt, statement
@@ -31,12 +31,6 @@ SMALL = [
     bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"),
     bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa"),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module", params=["", NO_WEBCRYPTO], ids=["WebCrypto", "noble"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import chromium, opened, violations
+from tests.support.browser import opened, violations
 from tests.support.receipt_page import LOG, NO_WEBCRYPTO, PAPERS, of_page
 from unheld import page as receipt_page
 from unheld.page import tables
@@ -32,12 +32,6 @@ CASES = {
 }
 WIDTHS = [320, 360, 1200]
 OTHER_KEY = note.format_key(note.Key("log.example/two", b"\x07" * 32))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page
 
-from tests.support.browser import chromium, opened
+from tests.support.browser import opened
 from tests.support.receipt_page import (
     LOG,
     NO_ED25519,
@@ -37,12 +37,6 @@ TREES = {
     says: receipt.party_tree([PARTY], STORE, lambda n: crypto.sha256(bytes([n]))[:n], says)
     for says in ("forgotten", "named")
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
+from tests.support.handover import one_tariff
 from tests.support.stores import FIRST_DAY, TestStore, made_store
 from unheld.assembly import CLOCK_VARIABLE
 from unheld.exit import objection
@@ -24,9 +25,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TestStore:
     """A deployment with a file to hand over."""
     store = made_store(tmp_path)
     monkeypatch.setenv(CLOCK_VARIABLE, str(store.now))
-    (tmp_path / "tariffs.csv").write_text("name,price\nNight,2\n")
-    spec = '[tables.tariffs]\nfile = "tariffs.csv"\ncolumns = { name = "tariff", price = "price" }\n'
-    (tmp_path / "handover.toml").write_text(spec)
+    one_tariff(tmp_path)
     return store
 
 
