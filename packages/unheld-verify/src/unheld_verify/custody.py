@@ -8,6 +8,22 @@ opening, so that a recorded line opens for nobody who takes a long-lived key lat
     letter: ask sealed to it →    signed by the branch or headquarters, with a one-time key for the answer
           ← answer                signed by the custodian, sealed to that one-time key; errors too
 
+A letter to a door that the custodian has no more (it started anew) is answered with the door it has now.
+
+    act                 body of the ask    body of the answer
+    open                day                `push_body`
+    close               day                `attestation_body`
+    lapse               -                  `attestation_body`
+    erase               plan (base64)      `attestation_body`
+    erase-everything    plan (base64)      `attestation_body`
+    park                -                  parking (`parking`, as JSON)
+    unpark              header (base64)    shares (hex, by component)
+    tombstone           hashes (hex)       hashes (of those asked, the ones that it holds now)
+    status              -                  figures
+
+Besides, every ask of a running set carries `seen`, the highest generation of this custodian that the asker knows of,
+and every answer `generation`, the custodian's own: so that neither goes back unseen.
+
 The documents of a ceremony (`unheld_verify.roster`) travel as they are: they are signed, and what is secret in them is
 sealed to one-time keys already. A custodian answers each with its next one, or with `wait` until a person decided.
 """
@@ -227,6 +243,19 @@ def publics_of(listed: Any) -> dict[ParkPeriod, bytes]:
         return {(reason, int(period)): note.base64_bytes(key, "parking key") for reason, period, key in listed}
     except (TypeError, ValueError) as error:
         raise BadInputError(f"parking keys: {error!r}") from None
+
+
+def parking(address: Address, publics: Mapping[ParkPeriod, bytes], at: int, seed: bytes) -> Signed:
+    """A custodian's parking keys: kept at the branch as signed, so that nobody puts keys of their own there."""
+    return signed.sign(_of(address, "parking") | {"at": at, "keys": publics_body(publics)}, seed)
+
+
+def parking_of(said: Signed, address: Address, public: bytes) -> dict[ParkPeriod, bytes]:
+    """The keys of a `parking`. Raises VerificationError when this custodian did not sign it, BadInputError."""
+    publics = publics_of(_check(said, address, public).get("keys"))
+    if said.kind != "parking" or any(len(key) != crypto.PARK_PUBLIC_BYTES for key in publics.values()):
+        raise BadInputError(f"custodian {address.index}: these are no parking keys")
+    return publics
 
 
 def attestation_body(attested: Attestation) -> Document:
