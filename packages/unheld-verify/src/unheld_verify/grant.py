@@ -12,7 +12,7 @@ from typing import Any
 
 from unheld_verify import canonical, columns, crypto, note, signed
 from unheld_verify.columns import EventColumn
-from unheld_verify.errors import BadInputError, NotAllowedError
+from unheld_verify.errors import BadInputError, NotAllowedError, VerificationError
 from unheld_verify.signed import Document, Signed
 
 OWN_ACCESS = "own-access"
@@ -112,9 +112,46 @@ def values_of(listed: Any) -> dict[tuple[EventColumn, int], dict[int, bytes]]:
     return found
 
 
+def sealed_values(asked: Signed, place: tuple[int, int], values: Values, seed: bytes) -> bytes:
+    """A custodian's values for a grant, signed with its `seed` and sealed to the subscriber's answer key.
+
+    `place` is (set, index). Headquarters carries this and reads none of it.
+    """
+    said = signed.sign(_values_head(asked, place) | {"values": values_body(values)}, seed)
+    answer = note.base64_bytes(asked.document["answer"], "answer")
+    return crypto.box_seal(answer, said.encode(), _values_info(asked, place))
+
+
+def open_values(
+    sealed: bytes, asked: Signed, place: tuple[int, int], public: bytes, private: bytes
+) -> dict[tuple[EventColumn, int], dict[int, bytes]]:
+    """The inverse of `sealed_values`, with the custodian's `public` key and the `private` half of the answer key.
+
+    Raises WrongKeyError, VerificationError when that custodian did not sign it for this grant, BadInputError.
+    """
+    document = signed.decode(crypto.box_open(private, sealed, _values_info(asked, place)), "values").by(public)
+    if {**document, "values": []} != _values_head(asked, place) | {"values": []}:
+        raise VerificationError(f"custodian {place[1]}: these values are for another grant, set or store")
+    return values_of(document["values"])
+
+
+def tombstone(store: bytes, label: bytes) -> bytes:
+    """What custodians keep of a forgotten label, 16 bytes: it fits this label and gives no way back to it."""
+    return crypto.sha256(b"unheld/v1/tombstone", store, label)[:LABEL_BYTES]
+
+
 def join(values: Sequence[bytes]) -> bytes:
     """F(label) from the value of every component."""
     return crypto.xor(values)
+
+
+def _values_head(asked: Signed, place: tuple[int, int]) -> Document:
+    head = {"v": 1, "kind": "values", "store": asked.document["store"], "set": place[0], "from": place[1]}
+    return head | {"grant": asked.digest.hex()}
+
+
+def _values_info(asked: Signed, place: tuple[int, int]) -> bytes:
+    return b"unheld/v1/values" + asked.digest + place[0].to_bytes(4, "big") + bytes([place[1]])
 
 
 def _grant(document: Document) -> Grant:
