@@ -36,7 +36,7 @@ from typing import Any, Protocol
 
 from unheld_verify import canonical, crypto, errors, note, signed
 from unheld_verify.columns import Attestation, EventColumn, ParkPeriod, Push, day_number, day_text, in_order
-from unheld_verify.errors import BadInputError, UnheldError, VerificationError
+from unheld_verify.errors import BadInputError, PartialError, UnheldError, VerificationError
 from unheld_verify.signed import Document, Signed
 
 BRANCH, HEADQUARTERS = "branch", "headquarters"
@@ -63,6 +63,27 @@ class Transport(Protocol):
     """
 
     def call(self, index: int, data: bytes) -> bytes: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What asking every custodian of a set brought: who testified, who said no, who did not answer; by index, why."""
+
+    attested: tuple[Attestation, ...]
+    refused: Mapping[int, str] = field(default_factory=dict)
+    away: Mapping[int, str] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raises PartialError when one that answered said no. Who is away has a calendar of its own."""
+        if self.refused:
+            raise PartialError(
+                f"{len(self.attested)} custodians did it, and these did not: {reasons({**self.refused, **self.away})}"
+            )
+
+
+def reasons(named: Mapping[int, object]) -> str:
+    """Custodians and why, in words."""
+    return "; ".join(f"custodian {index}: {why}" for index, why in sorted(named.items()))
 
 
 @dataclass(frozen=True)

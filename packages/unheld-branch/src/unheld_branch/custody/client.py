@@ -1,0 +1,299 @@
+"""Asking the custodians of a set: one of them (`Client`), or all as the branch's workflows do (`Remote`).
+
+Nothing that comes back is believed before the custodian's key in the roster signed it. The key of each answer is made
+for one ask and gone with it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+from unheld_verify import columns, crypto, custody, note, parked, signed
+from unheld_verify.columns import Attestation, Push
+from unheld_verify.custody import Address, Ask, Heard, Transport, reasons
+from unheld_verify.errors import (
+    AwayError,
+    BadInputError,
+    PartialError,
+    RolledBackError,
+    StateError,
+    UnheldError,
+    VerificationError,
+)
+from unheld_verify.plan import Plan
+from unheld_verify.roster import Roster
+from unheld_verify.signed import Document, Signed
+
+SECONDS = 20.0
+_DAY = 86_400
+Answer = TypeVar("Answer")
+
+
+@dataclass
+class Client:
+    """One party's line to the custodians of a set; `seed` is its Ed25519 key, `role` what it may ask for.
+
+    `clock` tells Unix seconds. `seen` remembers the highest generation of each custodian, by index.
+    """
+
+    roster: Roster
+    transport: Transport
+    seed: bytes = field(repr=False)
+    role: str
+    clock: Callable[[], int]
+    seen: MutableMapping[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        self._seen: MutableMapping[int, int] = {} if self.seen is None else self.seen
+
+    def address(self, index: int) -> Address:
+        """Where custodian `index` of this set is."""
+        return Address(self.roster.draft.store, self.roster.draft.set, index)
+
+    def ask(self, index: int, act: str, body: Mapping[str, Any] | None = None) -> Document:
+        """The answer of custodian `index`; what it refuses with is raised as it said it.
+
+        Raises AwayError when nothing came back, or what no custodian says; VerificationError when another signed it or
+        it answers something else; RolledBackError when the custodian is older than it was.
+        """
+        address, seen = self.address(index), self._seen.get(index, 0)
+        private, public = crypto.park_keypair()
+        whole = {**(body or {}), "seen": seen}
+        ask = signed.sign(Ask(act, address, self.role, self.clock(), public, whole).document(), self.seed)
+        said = self._call(index, custody.knock(address))
+        for _ in range(2):
+            said = self._call(index, custody.letter(ask, address, self._door(said, index)))
+            if said.kind != "door":
+                break
+        if said.kind != "answer":
+            raise AwayError(f"{self._name(index)} has no door for letters that stays; ask again later")
+        answer = custody.open_answer(said.encode(), ask, address, self.roster.signs[index], private)
+        self._remember(index, answer, seen)
+        return answer
+
+    def _call(self, index: int, data: bytes) -> Signed:
+        came = self.transport.call(index, data)
+        try:
+            return signed.decode(came, "door", "answer")
+        except BadInputError as error:
+            raise AwayError(f"{self._name(index)}: what came back is signed by nobody ({error})") from None
+
+    def _door(self, said: Signed, index: int) -> bytes:
+        try:
+            key = custody.door_key(said, self.address(index), self.roster.signs[index])
+        except (VerificationError, BadInputError) as error:
+            raise VerificationError(f"{self._name(index)}: its door is not its own: {error}") from None
+        made, now = said.document.get("at"), self.clock()
+        if type(made) is not int or not -custody.SKEW_SECONDS <= now - made <= custody.DOOR_SECONDS:
+            raise VerificationError(f"{self._name(index)}: its door is not of this hour; check both clocks")
+        return key
+
+    def _remember(self, index: int, answer: Document, seen: int) -> None:
+        generation = answer.get("generation")
+        if type(generation) is not int:
+            raise BadInputError(f"{self._name(index)}: it does not say of which generation its state is")
+        if generation < seen:
+            raise RolledBackError(
+                f"{self._name(index)}: its state is of generation {generation}, it spoke from {seen} before: it was "
+                "put back from a backup"
+            )
+        self._seen[index] = max(seen, generation)
+
+    def _name(self, index: int) -> str:
+        return f"custodian {index} ({self.roster.draft.names[index]})"
+
+
+class Remote:
+    """All custodians of a set, called as one, each answer verified before it counts.
+
+    `seconds` bounds how long all of them together are waited for; with None they are asked one after another in this
+    thread, as custodians on this machine and simulations want it. `keep` is given every attestation that was verified.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        seconds: float | None = SECONDS,
+        keep: Callable[[int, Attestation], None] = lambda _index, _attested: None,
+    ) -> None:
+        self.client = client
+        self._seconds = seconds
+        self._keep = keep
+
+    @property
+    def roster(self) -> Roster:
+        """The set."""
+        return self.client.roster
+
+    def open_day(self, day: int) -> list[Push]:
+        """The pushes of those that open `day`. Raises StateError with every reason when fewer than t do."""
+        draft = self.roster.draft
+        pushes, failed = self._all(partial(self._push, day))
+        for index, push in pushes.items():
+            self._keep(index, push.testimony)
+        if len(pushes) < draft.t:
+            words = reasons(failed)
+            raise StateError(f"{len(pushes)} of {draft.t} needed custodians open {columns.day_text(day)}: {words}")
+        return list(pushes.values())
+
+    def close_day(self, day: int) -> Heard:
+        """Close `day` at all that answer."""
+        return self._attested("close", {"day": columns.day_text(day)}, Expected("closed", day))
+
+    def lapse(self) -> Heard:
+        """Ask all to lapse what is due by their own calendars."""
+        return self._attested("lapse", {}, Expected("lapsed", self._today()))
+
+    def erase(self, plan: Plan) -> Heard:
+        """Erase the columns of a plan that headquarters signed, at all that answer."""
+        expected = Expected("erased", self._today(), tuple(columns.in_order(plan.columns)))
+        return self._attested("erase", {"plan": note.base64_text(plan.encode())}, expected)
+
+    def erase_everything(self, plan: Plan) -> Heard:
+        """Erase every column at all that answer, by a plan that headquarters signed."""
+        return self._attested(
+            "erase-everything", {"plan": note.base64_text(plan.encode())}, Expected("erased", self._today())
+        )
+
+    def park_publics(self) -> dict[int, Signed]:
+        """The signed parking keys of those that answer. Raises PartialError when one that answered said no."""
+        parkings, failed = self._all(self._parking)
+        if refused := _refused(failed):
+            raise PartialError(f"parking keys are missing: {reasons(refused)}")
+        return parkings
+
+    def open_parked(self, header: bytes) -> dict[int, dict[int, bytes]]:
+        """The shares of a parked batch by custodian. With fewer than t, raises what the first one raised."""
+        shares, failed = self._all(partial(self._shares, note.base64_text(header)))
+        if len(shares) < self.roster.draft.t:
+            errors = [error for error in failed.values() if not isinstance(error, AwayError)]
+            raise (errors or list(failed.values()))[0]
+        return shares
+
+    def tombstone(self, labels: Collection[bytes]) -> dict[int, set[bytes]]:
+        """Name forgotten labels to all that answer; by custodian, those of them that it holds as tombstones now."""
+        hashes = {tombstone(self.roster.draft.store, label): label for label in labels}
+        held, _ = self._all(partial(self._buried, hashes))
+        return held
+
+    def _push(self, day: int, index: int) -> Push:
+        push = custody.push_of(self.client.ask(index, "open", {"day": columns.day_text(day)}))
+        if (push.set, push.index, push.day) != (self.roster.draft.set, index, day):
+            raise VerificationError(f"its push is of set {push.set}, custodian {push.index}, day {push.day}")
+        check(push.testimony, self.roster, index, Expected("opened", day, tuple(columns.in_order(push.keys))))
+        return push
+
+    def _parking(self, index: int) -> Signed:
+        parking = signed.from_json(self.client.ask(index, "park").get("parking"), "parking")
+        custody.parking_of(parking, self.client.address(index), self.roster.signs[index])
+        return parking
+
+    def _shares(self, header: str, index: int) -> dict[int, bytes]:
+        given = self.client.ask(index, "unpark", {"header": header}).get("shares")
+        draft = self.roster.draft
+        try:
+            shares = {int(number): bytes.fromhex(share) for number, share in dict(given or {}).items()}
+        except (TypeError, ValueError):
+            shares = {}
+        if sorted(shares) != columns.held(draft.n, draft.t, index) or any(
+            len(share) != parked.SHARE_BYTES for share in shares.values()
+        ):
+            raise BadInputError("its shares are not those of its components")
+        return shares
+
+    def _buried(self, hashes: Mapping[str, bytes], index: int) -> set[bytes]:
+        held = self.client.ask(index, "tombstone", {"hashes": sorted(hashes)}).get("hashes")
+        return {hashes[one] for one in held if one in hashes} if isinstance(held, list) else set()
+
+    def _attested(self, act: str, body: Document, expected: Expected) -> Heard:
+        attested, failed = self._all(partial(self._attestation, act, body, expected))
+        for index, one in attested.items():
+            self._keep(index, one)
+        refused = _refused(failed)
+        away = {index: str(error) for index, error in failed.items() if index not in refused}
+        return Heard(tuple(attested.values()), {index: str(error) for index, error in refused.items()}, away)
+
+    def _attestation(self, act: str, body: Document, expected: Expected, index: int) -> Attestation:
+        attested = custody.attestation_of(self.client.ask(index, act, body))
+        check(attested, self.roster, index, expected)
+        return attested
+
+    def _all(self, call: Callable[[int], Answer]) -> tuple[dict[int, Answer], dict[int, UnheldError]]:
+        """Answers, and what each of the others raised, by custodian."""
+        return gathered(call, range(self.roster.draft.n), self._seconds)
+
+    def _today(self) -> int:
+        return self.client.clock() // _DAY
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What an attestation must say: kind, day, and where it is known, the columns."""
+
+    kind: str
+    day: int
+    columns: Sequence[tuple[str, int]] | None = None
+
+
+def check(attested: Attestation, roster: Roster, index: int, expected: Expected) -> None:
+    """Raises VerificationError unless custodian `index` of this set attested what was asked for.
+
+    The day of a lapse or an erasing is the custodian's own: it may lie a day beside the asker's around midnight.
+    """
+    said = attested.read(roster.signs[index])
+    draft = roster.draft
+    right = {"v": 1, "kind": expected.kind, "store": draft.store.hex(), "set": draft.set, "custodian": index}
+    apart = abs(columns.day_number(str(said.get("day"))) - expected.day)
+    listed = [[cls, columns.day_text(day)] for cls, day in expected.columns or ()]
+    if (
+        any(said.get(name) != value for name, value in right.items())
+        or apart > (1 if expected.kind in {"lapsed", "erased"} else 0)
+        or (expected.columns is not None and said.get("columns") != listed)
+    ):
+        raise VerificationError(f"it attested something else than {expected.kind} {columns.day_text(expected.day)}")
+
+
+def tombstone(store: bytes, label: bytes) -> str:
+    """By what a custodian knows a forgotten label: hex of the first 16 bytes of a hash."""
+    return crypto.sha256(b"unheld/v1/tombstone", store, label)[:16].hex()
+
+
+def gathered(
+    call: Callable[[int], Answer], indexes: Sequence[int], seconds: float | None
+) -> tuple[dict[int, Answer], dict[int, UnheldError]]:
+    """Call every index: answers, and errors of those that failed or took longer than `seconds` together.
+
+    Threads that go on waiting are daemons: a custodian that never answers holds nobody up.
+    """
+    answers: dict[int, Answer] = {}
+    failed: dict[int, UnheldError] = {}
+    if seconds is None:
+        for index in indexes:
+            _one(call, index, answers, failed)
+        return answers, failed
+    threads = [threading.Thread(target=_one, args=(call, index, answers, failed), daemon=True) for index in indexes]
+    end = time.monotonic() + seconds
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    came = {index: answers[index] for index in indexes if index in answers}
+    late = AwayError(f"no answer within {seconds:g} seconds")
+    return came, {index: failed.get(index, late) for index in indexes if index not in came}
+
+
+def _one(call: Callable[[int], Answer], index: int, answers: dict[int, Answer], failed: dict[int, UnheldError]) -> None:
+    try:
+        answers[index] = call(index)
+    except UnheldError as error:
+        failed[index] = error
+
+
+def _refused(failed: Mapping[int, UnheldError]) -> dict[int, UnheldError]:
+    return {index: error for index, error in failed.items() if not isinstance(error, AwayError)}
