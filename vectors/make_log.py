@@ -98,6 +98,14 @@ def _statements(tree: receipt.PartyTree, named: receipt.PartyTree) -> list[state
         "paper": {"paper": "manifest", "digest": digest[4]},
         "group": {"key": note.format_key(group)},
         "standstill": {"group": group.name, "digest": digest[0], "begins": "2026-01-07", "ends": "2026-02-06"},
+        "custodians": {
+            "set": 2,
+            "digest": digest[1],
+            "n": 7,
+            "t": 4,
+            "begins": "2026-01-08",
+            "custodians": [0, 1, 2, 4, 6],
+        },
     }
     return [statement.make(ORIGIN, kind, "2026-01-06", **given) for kind, given in fields.items()]
 
@@ -126,6 +134,7 @@ def _bad_receipts(receipts: list[dict[str, Any]], random: _Stream) -> list[dict[
     manifest = proof.parse(next(made["receipt"] for made in receipts if made["kind"] == "paper").encode())
     pause = proof.parse(next(made["receipt"] for made in receipts if made["kind"] == "standstill").encode())
     paused = canonical.decode(pause.extra)
+    newer = proof.parse(next(made["receipt"] for made in receipts if made["kind"] == "custodians").encode())
     other_seed = random(32)
     signed = note.parse(good.checkpoint)
     forged = note.encode(note.sign(signed.text, ORIGIN, other_seed))
@@ -157,6 +166,7 @@ def _bad_receipts(receipts: list[dict[str, Any]], random: _Stream) -> list[dict[
         ("no reason for a refusal", 3, 20, _stated(refused, in_demand, codes=[])),
         ("reasons not in order", 3, 20, _stated(refused, in_demand, codes=["NoCourtOrder", "DeFactoImpossibility"])),
         ("a pause without a day", 3, 20, _stated(pause, paused, ends="2026-01-07")),
+        ("more needed than there are", 3, 20, _stated(newer, canonical.decode(newer.extra), t=8)),
     ]
     return [
         {"flaw": flaw, "step": step, "exit_code": code, "receipt": proof.encode(made).decode()}

@@ -100,6 +100,7 @@ STATEMENTS = {
     "demand-received": "demand authority asks targets root leaves", "demand-narrowed": "demand asks root leaves",
     "demand-refused": "demand codes root leaves", "demand-withdrawn": "demand root leaves", "claim-answered": "",
     "paper": "paper digest", "group": "key", "standstill": "group digest begins ends",
+    "custodians": "set digest n t begins custodians",
 }  # fmt: skip
 PAPERS = ("buyer-record", "certificate", "manifest")
 
@@ -159,6 +160,7 @@ def statement(text: Mapping[str, Any], origin: str) -> None:
     for name in {"asks", "codes"} & names:
         must(text[name] != [] and ascend(text[name]), f"statement.md: {name} ascend, and there is one")
     must(text["kind"] != "standstill" or text["begins"] < text["ends"], "statement.md: a pause has a day")
+    must(text["kind"] != "custodians" or 0 < text["t"] <= text["n"], "statement.md: t of n, from 1 to n")
 
 
 def ascend(items: Iterable[Any]) -> bool:

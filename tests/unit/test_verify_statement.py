@@ -48,6 +48,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "begins": "2026-01-07",
         "ends": "2026-02-06",
     },
+    "custodians": {"set": 3, "digest": "1d" * 32, "n": 3, "t": 2, "begins": "2026-01-07", "custodians": [0, 2]},
 }
 ODD: list[Any] = [
     -1, 3, True, "", "x", "2026-02-30", "20260105", "0A" * 16, [2, 1], [1, 1], [True], [[]], [{}], ["place"],
@@ -59,6 +60,8 @@ MAY_BE: dict[str, list[Any]] = {
     "period": [3],
     "copies": [3],
     "slots": ["x", "2026-02-30", "20260105", "0A" * 16],
+    "n": [3],
+    "t": [3],
 }
 MAY_BE["policy"] = MAY_BE["authority"] = MAY_BE["group"] = MAY_BE["slots"]
 MAY_BE["targets"] = [3]
@@ -120,6 +123,8 @@ def test_field_takes_no_value_of_another_form(kind: str, name: str) -> None:
         ("demand-received", {"asks": ["names"]}),
         ("demand-refused", {"codes": []}),
         ("demand-refused", {"codes": ["b", "a"]}),
+        ("custodians", {"t": 4}),
+        ("custodians", {"t": 0}),
     ],
 )
 def test_statement_that_would_say_nothing_is_refused(kind: str, changed: dict[str, Any]) -> None:

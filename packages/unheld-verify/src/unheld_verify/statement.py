@@ -118,6 +118,8 @@ _CHECKS: dict[str, tuple[_Check, str]] = {
     "group": (_name, "the name of a registered key"),
     "begins": (_date, "a date YYYY-MM-DD"),
     "ends": (_date, "a date YYYY-MM-DD"),
+    "n": (_number(1), "a number, at least 1"),
+    "t": (_number(1), "a number, at least 1"),
 }
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -139,6 +141,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "paper": ("paper", "digest"),
     "group": ("key",),
     "standstill": ("group", "digest", "begins", "ends"),
+    "custodians": ("set", "digest", "n", "t", "begins", "custodians"),
 }
 # Statements with a tree of parties, and what a leaf of that tree says of its identity.
 LEAVES = {
@@ -265,3 +268,5 @@ def _check_fields(statement: Statement) -> None:
             raise BadInputError(f"statement of kind {kind}: {name} is not {words}")
     if kind == "standstill" and statement["begins"] >= statement["ends"]:
         raise BadInputError("statement of kind standstill: it ends before a day of it has passed")
+    if kind == "custodians" and statement["t"] > statement["n"]:
+        raise BadInputError("statement of kind custodians: more are needed than there are")

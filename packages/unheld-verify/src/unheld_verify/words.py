@@ -62,6 +62,8 @@ _SAYS: dict[str, str] = {
     "paper": "a {paper} was made; its digest is {digest}",
     "group": "{key} may object to a handover",
     "standstill": "{group} objected ({digest}): no handover from {begins} until before {ends}",
+    "custodians": "set {set} of {n} custodians, of whom {t} open a closed day, acts for sealing days from {begins} on; "
+    "custodians who confirmed its transcript: {custodians}; the transcript's digest is {digest}",
 }
 
 _NOT_SAID: dict[str, str] = {
@@ -84,6 +86,8 @@ _NOT_SAID: dict[str, str] = {
     "paper": "It does not prove that what the paper says is true, only that it is the one that was made.",
     "group": "It does not say who holds the key.",
     "standstill": "It does not prove that nothing was handed over by other ways.",
+    "custodians": "It does not prove that the custodians are separate organisations, nor that none of them keeps a copy "
+    "of its seeds.",
 }
 
 

@@ -71,6 +71,7 @@ async function entryOf(r, statement) {
 // The first field that is not what it has to be, or undefined.
 async function wrongField(statement, fields) {
   for (const name of fields) if (!(await fits(statement[name], TABLES.shapes[name]))) return name;
+  if (statement.kind === "custodians" && statement.t > statement.n) return "t";
   return statement.kind === "standstill" && statement.begins >= statement.ends ? "ends" : undefined;
 }
 
