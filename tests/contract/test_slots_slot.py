@@ -7,17 +7,39 @@ from pathlib import Path
 import pytest
 
 from tests.support.tokens import soft_token
+from unheld.testing.simdisk import Disk, MemorySlot
+from unheld_slots import slot as slots
 from unheld_slots.slot import Slot, create_slot, open_slot
 from unheld_verify.errors import InternalError, StateError
 
 SECRETS = [bytes([number]) * 32 for number in range(1, 6)]
 
 
-@pytest.fixture(params=["file", "pkcs11"])
+@pytest.fixture(params=["file", "pkcs11", "memory"])
 def uri(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "memory":
+        return in_memory(monkeypatch)
     if request.param == "pkcs11":
         return soft_token(tmp_path, monkeypatch).uri("root")
     return f"file:{tmp_path / 'root.slot'}"
+
+
+def in_memory(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The simulator's slot under a scheme of its own."""
+    disk: list[Disk] = []
+
+    def check(_uri: str) -> None:
+        if disk:
+            raise StateError("there is one already")
+
+    def create(uri: str) -> Slot:
+        check(uri)
+        disk.append(Disk())
+        return MemorySlot(disk[0])
+
+    backend = slots._Backend(check, create, lambda _uri: MemorySlot(disk[0]))
+    monkeypatch.setitem(slots._BACKENDS, "memory", backend)
+    return "memory:simulated"
 
 
 @pytest.fixture
@@ -136,5 +158,9 @@ def test_secrets_do_not_show_when_printed(slot: Slot) -> None:
 
 def test_the_class_of_a_slot_is_said_in_words(uri: str, slot: Slot) -> None:
     """The words begin with the class, so that a receipt can print them."""
-    begins = {"file": "file: does not survive", "pkcs11": "token: key destroyed in libsofthsm2.so (SoftHSM"}
+    begins = {
+        "file": "file: does not survive",
+        "memory": "simulated",
+        "pkcs11": "token: key destroyed in libsofthsm2.so (SoftHSM",
+    }
     assert slot.words().startswith(begins[uri.partition(":")[0]])
