@@ -225,7 +225,7 @@ _EXTRAS = 5 + 3 * _ROW + 4
         pytest.param(LEAF[:5] + LEAF[5:21] * 2 + LEAF[37:], id="a tag twice"),
         pytest.param(LEAF[:_EXTRAS] + LEAF[_EXTRAS + 49 : _EXTRAS + 98] * 2 + LEAF[-49:], id="an extra twice"),
         pytest.param(LEAF[: _EXTRAS + 16] + b"\x00" + LEAF[_EXTRAS + 17 :], id="an extra of kind 0"),
-        pytest.param(LEAF[:-33] + b"\x05" + LEAF[-32:], id="an extra of kind 5"),
+        pytest.param(LEAF[:-33] + b"\x06" + LEAF[-32:], id="an extra of kind 6"),
         pytest.param(LEAF[:-49] + b"\xff" * 16 + LEAF[-33:], id="an extra without a row"),
         pytest.param(LEAF[:-33] + b"\x02" + b"l" * 32, id="a link that is not filled with zeros"),
     ],

@@ -1,7 +1,8 @@
 """Registry rows: who holds which number and SIM since when → rows of the tree, and facts of the class `identity`.
 
 A number that gets another holder gets a new row; the earlier holder's row moves to where only
-records of its time find it.
+records of its time find it. So does a holder's own row when a subscriber key is enrolled or changed: a key opens only
+what happened after it was enrolled.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _EARLIER = "an earlier holder of a number held by somebody else now: not stored"
 _SHARED_SIM = "a SIM that belongs to another number of the registry: not linked"
+_NO_HOLDER = "a subscriber key on a line without the holder: not enrolled"
 
 
 def take(draft: Draft, table: pa.Table) -> None:
@@ -70,6 +72,7 @@ def _update(draft: Draft, wave: Sequence[RegistryRow]) -> list[RegistryRow]:
     for since in sorted({row.since for row in changed}):
         _take_over(draft, [row for row in changed if row.since == since], since)
     _enrol(draft, unnamed)
+    _rekey(draft, same + unnamed)
     _link(draft, same + unnamed)
     _add(draft, new)
     return new + changed + same + unnamed
@@ -80,6 +83,25 @@ def _take_over(draft: Draft, rows: Sequence[RegistryRow], since: int) -> None:
     newcomers = _newcomers(rows, since, _free_sims(draft, rows))
     draft.parties, made = draft.parties.change_holders(SUBSCRIBERS, newcomers)
     draft.made.append(made)
+
+
+def _rekey(draft: Draft, rows: Sequence[RegistryRow]) -> None:
+    """New rows, from now on, for holders who enrol a subscriber key or change theirs."""
+    asking = [row for row in rows if row.public_key is not None]
+    found = draft.parties.find([row.owner for row in asking], [SUBSCRIBERS]).rows
+    named, (_, publics) = found.extras_of(rows_.HOLDER)[0], found.extras_of(rows_.PUBLIC_KEY)
+    by_second: dict[int, list[RegistryRow]] = defaultdict(list)
+    for place, row in enumerate(asking):
+        if publics[place].tobytes().hex() == row.public_key:
+            continue
+        if named[place] and row.holder is None:
+            draft.counts[_NO_HOLDER] += 1  # the next line with a holder could not tell whether it is the same
+            continue
+        by_second[max(draft.store.clock.now(), int(found.since[place]) + 1, row.since + 1)].append(row)
+    for since, moved in by_second.items():
+        newcomers = _newcomers(moved, since, _free_sims(draft, moved))
+        draft.parties, made = draft.parties.rekey(SUBSCRIBERS, newcomers)
+        draft.made.append(made)
 
 
 def _split(draft: Draft, held: Sequence[RegistryRow], rows: Rows) -> tuple[list[RegistryRow], ...]:
@@ -122,11 +144,11 @@ def _newcomers(rows: Sequence[RegistryRow], since: int | Sequence[int], sims: Se
 def _free_sims(draft: Draft, rows: Sequence[RegistryRow]) -> list[str | None]:
     """The SIM of each row where no other party has it, in the tree or in an earlier one of these rows."""
     parties = _labels(draft, [row.imsi for row in rows if row.imsi is not None])
-    owners = _labels(draft, [row.owner for row in rows])
+    owners = draft.parties.labels(SUBSCRIBERS, [row.owner for row in rows])
     free: list[str | None] = []
     given: set[str | None] = {None}
     for row in rows:
-        shared = row.imsi in given if row.imsi not in parties else parties[row.imsi] != owners.get(row.owner)
+        shared = row.imsi in given if row.imsi not in parties else parties[row.imsi] not in owners.get(row.owner, ())
         if row.imsi is not None and shared:
             draft.counts[_SHARED_SIM] += 1
         free.append(None if shared else row.imsi)
@@ -142,12 +164,18 @@ def _labels(draft: Draft, names: Sequence[str]) -> dict[str, bytes]:
 
 
 def _link(draft: Draft, same: Sequence[RegistryRow]) -> None:
-    """Give known holders their new SIMs."""
+    """Give known holders their new SIMs, and those that a new subscriber key left with their earlier row."""
     held = _labels(draft, [row.imsi for row in same if row.imsi is not None])
+    owners = _labels(draft, [row.owner for row in same])
     for row, sim in zip(same, _free_sims(draft, same), strict=True):
-        if sim is not None and sim not in held:
-            draft.parties, made = draft.parties.link(SUBSCRIBERS, [row.owner], [sim], row.since)
-            draft.made.append(made)
+        if sim is None or held.get(sim) == owners[row.owner]:
+            continue
+        since = row.since
+        if sim in held:
+            since = max(draft.store.clock.now(), since + 1)
+            draft.parties = draft.parties.retire(SUBSCRIBERS, [sim], since)
+        draft.parties, made = draft.parties.link(SUBSCRIBERS, [row.owner], [sim], since)
+        draft.made.append(made)
 
 
 def _enrol(draft: Draft, rows: Sequence[RegistryRow]) -> None:

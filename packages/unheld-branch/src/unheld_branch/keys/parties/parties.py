@@ -127,7 +127,8 @@ class Parties:
         if (rows.since >= ended).any():
             raise BadInputError("a holder cannot end before having begun: check the date of the change of holder")
         self._refuse_present(tree, new)
-        linked, _ = tree_.lookup(tree, self.nodes, _without(rows.links()[1], old))
+        named = np.concatenate([rows.links()[1], rows.links(rows_.SAME_HOLDER)[1]])
+        linked, _ = tree_.lookup(tree, self.nodes, _without(named, old))
         moved = replace(rows, ended=np.full(len(rows), ended, np.uint32))
         family = _renamed(rows_.join([moved, linked.take(_first(linked.tags))]), old, new)
         return self._with(number, tree_.apply(tree, self.nodes, family, old))
@@ -142,8 +143,50 @@ class Parties:
         held = [identity for identity, there in zip(taken, hit.tolist(), strict=True) if there]
         return self.retire(number, held, parties.since).add(number, parties)
 
+    def rekey(self, number: int, parties: Newcomers) -> tuple[Parties, Made]:
+        """The same holders under other keys from the second `since` on: new rows, and the old ones retired.
+
+        Both know of each other, so that forgetting a holder follows from either; no key leads from one to the other.
+        """
+        after, made = self.change_holders(number, parties)
+        tree, since = after._tree(number), int(made.rows.since.max())
+        new, old = tags_.tags(tree.tag_key, made.identities), tags_.tags(tree.tag_key, made.identities, since)
+        here, there = after._present(tree, new), tree_.lookup(tree, self.nodes, old)[1]
+        knows = rows_.make_extras(new[there], rows_.SAME_HOLDER, old[there])
+        known = rows_.make_extras(old[there], rows_.SAME_HOLDER, new[there])
+        both = rows_.join([here, after._present(tree, old[there])])
+        both = _with_extras(both, np.concatenate([knows, known]))
+        return after._with(number, tree_.apply(tree, self.nodes, both)), made
+
+    def keyed_row(self, number: int, identity: str, public: bytes) -> Rows:
+        """The row (or none) of an identity with this subscriber key: its present holder's, or an earlier one's.
+
+        For own access: whoever asks has shown that the key is theirs. It goes from holder to holder, as `owner_at`.
+        """
+        tree, ended = self._tree(number), 0
+        while True:
+            rows, _ = tree_.lookup(tree, self.nodes, tags_.tags(tree.tag_key, [identity], ended))
+            has, publics = rows.extras_of(rows_.PUBLIC_KEY)
+            if not len(rows) or (has[0] and publics[0].tobytes() == public):
+                return rows
+            ended = int(rows.since[0])
+            if not ended:
+                return rows_.empty()
+
+    def labels(self, number: int, identities: Sequence[str]) -> dict[str, set[bytes]]:
+        """The labels of each identity that has a row: of its present holder, under earlier subscriber keys too."""
+        found = self.find(identities, [number])
+        present = [name for name, here in zip(identities, found.mask.tolist(), strict=True) if here]
+        labels = {name: {label.tobytes()} for name, label in zip(present, found.rows.labels, strict=True)}
+        for place in np.flatnonzero(found.rows.extras_of(rows_.SAME_HOLDER)[0]).tolist():
+            earlier = self._tenures(self._tree(number), found.rows.take(np.array([place])))
+            labels[present[place]] |= {label.tobytes() for label in earlier.labels}
+        return labels
+
     def drop(self, number: int, tags: Bytes, labels: Bytes) -> tuple[Parties, Dropped]:
         """Forget the parties whose rows have these tags and labels, with every row linked to them.
+
+        The same holder's rows under earlier or later subscriber keys go with them.
 
         A tag whose row has another label now (the number has a new holder) is left alone and reported as missed.
         """
@@ -153,7 +196,7 @@ class Parties:
         rows, hit = tree_.lookup(tree, self.nodes, tags)
         same = (rows.labels == labels[hit]).all(axis=1)
         hit[hit] = same
-        family = self._family(tree, rows.take(same))
+        family = self._family(tree, rows.take(same), tenures=True)
         dropped = Dropped(family, ~hit)
         return self._with(number, tree_.apply(tree, self.nodes, rows_.empty(), family.tags)), dropped
 
@@ -200,18 +243,31 @@ class Parties:
             # A holder's `since` is the `ended` of the one before; both fall with every step, so this ends.
             asked, ended = asked[~right], rows.since[~right]
 
-    def _family(self, tree: Tree, rows: Rows) -> Rows:
-        """The rows and all that links lead to; a link never leads to another party's row, whatever it says."""
+    def _family(self, tree: Tree, rows: Rows, *, tenures: bool = False) -> Rows:
+        """The rows and all that links lead to; a link never leads to another party's row, whatever it says.
+
+        With `tenures`, the same holder's rows under other keys too, and their SIMs'.
+        """
         family = frontier = rows.take(_first(rows.tags)).sort()
         while len(frontier):
-            owners, targets = frontier.links()
-            linked, hit = tree_.lookup(tree, self.nodes, targets)
-            same = (linked.keys == frontier.keys[frontier.at(owners[hit])]).all(axis=1)
-            new = same & (family.at(linked.tags) < 0)
-            frontier = linked.take(new)
+            found = rows_.join([self._linked(tree, frontier), *([self._tenures(tree, frontier)] if tenures else [])])
+            frontier = found.take(family.at(found.tags) < 0)
             frontier = frontier.take(_first(frontier.tags)).sort()
             family = rows_.join([family, frontier]).sort()
         return family
+
+    def _linked(self, tree: Tree, rows: Rows) -> Rows:
+        """The rows that links of these sorted rows lead to and that have their keys."""
+        owners, targets = rows.links()
+        linked, hit = tree_.lookup(tree, self.nodes, targets)
+        return linked.take((linked.keys == rows.keys[rows.at(owners[hit])]).all(axis=1))
+
+    def _tenures(self, tree: Tree, rows: Rows) -> Rows:
+        """The rows of the same holders under other keys: those that these name and that name these."""
+        owners, targets = rows.links(rows_.SAME_HOLDER)
+        found, hit = tree_.lookup(tree, self.nodes, targets)
+        backs = np.hstack(found.links(rows_.SAME_HOLDER))
+        return found.take(np.isin(rows_.order(np.hstack([found.tags, owners[hit]])), rows_.order(backs)))
 
     def _present(self, tree: Tree, tags: Bytes) -> Rows:
         rows, hit = tree_.lookup(tree, self.nodes, tags)
@@ -264,7 +320,7 @@ def _renamed(rows: Rows, old: Bytes, new: Bytes) -> Rows:
 
     extras = rows.extras.copy()
     extras[:, :TAG_BYTES] = rename(extras[:, :TAG_BYTES])
-    links = extras[:, TAG_BYTES] == rows_.LINK
+    links = np.isin(extras[:, TAG_BYTES], (rows_.LINK, rows_.SAME_HOLDER))
     target = slice(TAG_BYTES + 1, 2 * TAG_BYTES + 1)
     extras[links, target] = rename(extras[links, target])
     return replace(rows, tags=rename(rows.tags), extras=rows_.sort_extras(extras))

@@ -21,14 +21,14 @@ Index = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
 TAG_BYTES, KEY_BYTES, LABEL_BYTES, VALUE_BYTES = 16, 32, 16, 32
-PUBLIC_KEY, LINK, HOLDER, SALT = 1, 2, 3, 4
+PUBLIC_KEY, LINK, HOLDER, SALT, SAME_HOLDER = 1, 2, 3, 4, 5
 MAX_SECONDS = 2**32 - 1
 
 LEAF_ROWS = 768
 LEAF_KIND = b"\x01"
 _ROW_BYTES = TAG_BYTES + KEY_BYTES + LABEL_BYTES + 4 + 4
 _EXTRA_BYTES = TAG_BYTES + 1 + VALUE_BYTES
-_SHORT_KINDS = (LINK, SALT)
+_SHORT_KINDS = (LINK, SALT, SAME_HOLDER)
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -99,9 +99,9 @@ class Rows:
         values[at >= 0] = mine[at[at >= 0], TAG_BYTES + 1 :]
         return at >= 0, values
 
-    def links(self) -> tuple[Bytes, Bytes]:
-        """(tags, linked tags) of every extra of kind 2."""
-        mine = self.extras[self.extras[:, TAG_BYTES] == LINK]
+    def links(self, kind: int = LINK) -> tuple[Bytes, Bytes]:
+        """(tags, linked tags) of every extra of kind 2, or 5: of the same holder's rows under other keys."""
+        mine = self.extras[self.extras[:, TAG_BYTES] == kind]
         return mine[:, :TAG_BYTES], mine[:, TAG_BYTES + 1 : 2 * TAG_BYTES + 1]
 
 
@@ -235,12 +235,12 @@ def _check(rows: Rows) -> None:
     kinds = extras[:, TAG_BYTES]
     if not ascending(order(extras)):
         raise BadInputError("extras are not in ascending order, or one stands twice")
-    if extras.shape[1] != _EXTRA_BYTES or kinds.min() < PUBLIC_KEY or kinds.max() > SALT:
-        raise BadInputError("an extra is of no kind known here (1 to 4)")
+    if extras.shape[1] != _EXTRA_BYTES or kinds.min() < PUBLIC_KEY or kinds.max() > SAME_HOLDER:
+        raise BadInputError("an extra is of no kind known here (1 to 5)")
     if (rows.at(extras[:, :TAG_BYTES]) < 0).any():
         raise BadInputError("an extra belongs to no row")
     if extras[np.isin(kinds, _SHORT_KINDS), TAG_BYTES + 1 + TAG_BYTES :].any():
         raise BadInputError("a value of 16 bytes is not filled with zeros")
-    once = order(extras[kinds != LINK, : TAG_BYTES + 1])
+    once = order(extras[~np.isin(kinds, (LINK, SAME_HOLDER)), : TAG_BYTES + 1])
     if not ascending(once):
         raise BadInputError("an extra that stands once a row stands twice")
