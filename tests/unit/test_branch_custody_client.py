@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from tests.support.desks import DAY, NOW, Act, Desk, Lines, roster_of
+from tests.support.desks import DAY, NOW, STORE, Act, Desk, Lines, roster_of
 from unheld_branch.custody.client import Client, Remote, tombstone
 from unheld_verify import columns, crypto, custody, note
-from unheld_verify.columns import Push
+from unheld_verify.columns import Attestation, Push
 from unheld_verify.errors import (
     AwayError,
     BadInputError,
@@ -20,6 +21,7 @@ from unheld_verify.errors import (
     StateError,
     VerificationError,
 )
+from unheld_verify.parked import ParkedHeader
 from unheld_verify.plan import Plan
 from unheld_verify.signed import Document
 
@@ -55,6 +57,10 @@ def push(desk: Desk, body: Document, *, day: int = DAY) -> Document:
 
 def lapsed(desk: Desk, _: Document) -> Document:
     return custody.attestation_body(desk.attest("lapsed", DAY, [("place", DAY - 7)]))
+
+
+def closed(desk: Desk, body: Document) -> Document:
+    return custody.attestation_body(desk.attest("closed", columns.day_number(str(body["day"])), []))
 
 
 def flip(data: bytes) -> bytes:
@@ -243,13 +249,15 @@ def test_a_push_that_says_something_else_does_not_count(act: Callable[[Desk, Doc
 
 def test_attestations_are_kept_once_they_are_verified() -> None:
     """Those of two stand, the third's says another kind and counts as a refusal."""
-    way, kept = lines(lapse=lapsed), []
+    way = lines(lapse=lapsed)
+    kept: list[Attestation] = []
     way.desks[1].acts = {"lapse": lambda desk, _: custody.attestation_body(desk.attest("closed", DAY, []))}
-    asking = Remote(client(way), seconds=None, keep=lambda index, _: kept.append(index))
+    asking = Remote(client(way), seconds=None, keep=kept.append)
 
-    heard = asking.lapse()
+    (heard,) = asking.lapse()
 
-    assert kept == [0, 2]
+    assert kept == list(heard.attested)
+    assert len(kept) == 2
     assert list(heard.refused) == [1]
     with pytest.raises(PartialError, match="2 custodians did it"):
         heard.check()
@@ -259,14 +267,14 @@ def test_testimony_signed_by_another_does_not_count() -> None:
     """Custodian 1 says what custodian 0 attested: nobody testifies twice."""
     way = lines(lapse=lambda _, __: lapsed(way.desks[0], {}))
 
-    assert list(remote(way).lapse().refused) == [1, 2]
+    assert list(remote(way).lapse()[0].refused) == [1, 2]
 
 
 def test_who_is_away_is_no_refusal() -> None:
     """Custodians keep their own calendars: a cut line does not undo what the others did."""
     way = lines(lapse=lapsed)
     way.cut.add(2)
-    heard = remote(way).lapse()
+    (heard,) = remote(way).lapse()
 
     heard.check()
     assert len(heard.attested) == 2
@@ -281,7 +289,7 @@ def test_an_erasing_counts_only_for_the_columns_of_its_plan() -> None:
         day = DAY - 1 if desk.index else DAY - 2
         return custody.attestation_body(desk.attest("erased", DAY, [(c, day) for c in ("charge", "contact", "place")]))
 
-    heard = remote(lines(erase=erased)).erase(PLAN)
+    (heard,) = remote(lines(erase=erased)).erase(PLAN)
 
     assert len(heard.attested) == 2
     assert list(heard.refused) == [0]
@@ -307,10 +315,11 @@ def test_shares_are_those_of_the_custodian_s_components() -> None:
     full = {0: {"1": "00" * 32, "2": "00" * 32}, 1: {"0": "00" * 32, "2": "00"}, 2: {"0": "00" * 32, "1": "00" * 32}}
     way = lines(unpark=lambda desk, _: {"shares": full[desk.index]})
 
-    assert sorted(remote(way).open_parked(b"header")) == [0, 2]
+    header = ParkedHeader(STORE, bytes(16), "outage", 3, 1, 3, 2, (b"", b"", b"")).encode()
+    assert sorted(remote(way).open_parked(header)) == [0, 2]
     way.cut.add(0)
     with pytest.raises(BadInputError, match="shares"):
-        remote(way).open_parked(b"header")
+        remote(way).open_parked(header)
 
 
 def test_labels_leave_as_hashes_only() -> None:
@@ -320,8 +329,30 @@ def test_labels_leave_as_hashes_only() -> None:
 
     held = remote(way).tombstone(labels)
 
-    assert all(len(one) == 2 and one < set(labels) for one in held.values())
+    assert len(held) == 2
+    assert held < set(labels)
     assert way.desks[0].asked[0].body["hashes"] == sorted(tombstone(ROSTER.draft.store, label) for label in labels)
+
+
+def test_a_label_counts_as_named_once_every_custodian_holds_it() -> None:
+    """While one is away, it has to be named again."""
+    way = lines(tombstone=lambda _, body: {"hashes": body["hashes"]})
+    way.cut.add(1)
+
+    assert remote(way).tombstone([bytes(16)]) == set()
+
+
+def test_each_day_is_asked_of_the_set_that_seals_it() -> None:
+    """From a new set's first day on its custodians are asked; all sets are asked to lapse."""
+    later = replace(ROSTER, draft=replace(ROSTER.draft, set=2, begins=DAY))
+    old, new = lines(close=closed, lapse=lapsed), lines(close=closed, lapse=lapsed)
+    new.desks = [replace(desk, roster=later, doors=[], asked=[]) for desk in new.desks]
+    asking = Remote(client(old), replace(client(new), roster=later), seconds=None)
+
+    assert [asking.close_day(day).set for day in (DAY - 1, DAY)] == [1, 2]
+    assert [heard.set for heard in asking.lapse()] == [1, 2]
+    with pytest.raises(StateError, match="begins later"):
+        asking.open_day(DAY - 31)
 
 
 def test_one_that_never_answers_holds_nobody_up() -> None:
@@ -334,7 +365,7 @@ def test_one_that_never_answers_holds_nobody_up() -> None:
 
     way.desks[0].bend = stuck
 
-    heard = Remote(client(way), seconds=0.5).lapse()
+    (heard,) = Remote(client(way), seconds=0.5).lapse()
 
     assert len(heard.attested) == 2
     assert "0.5 seconds" in heard.away[0]

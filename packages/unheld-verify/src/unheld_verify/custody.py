@@ -67,8 +67,13 @@ class Transport(Protocol):
 
 @dataclass(frozen=True)
 class Heard:
-    """What asking every custodian of a set brought: who testified, who said no, who did not answer; by index, why."""
+    """What asking every custodian of a set brought: who testified, who said no, who did not answer; by index, why.
 
+    `needed` is how many must testify to an erasing (n-t+1) before fewer than t are left that may hold the keys.
+    """
+
+    set: int
+    needed: int
     attested: tuple[Attestation, ...]
     refused: Mapping[int, str] = field(default_factory=dict)
     away: Mapping[int, str] = field(default_factory=dict)
@@ -178,8 +183,8 @@ def door_key(door: Signed, address: Address, public: bytes) -> bytes:
 def letter(ask: Signed, address: Address, door: bytes) -> bytes:
     """An ask, sealed to a door key."""
     sealed = crypto.box_seal(door, ask.encode(), b"unheld/v1/letter" + address.encode())
-    head = {"v": 1, "kind": "letter", "door": crypto.sha256(door)[:8].hex()}
-    return canonical.encode(head | {"sealed": note.base64_text(sealed)})
+    head = {"v": 1, "kind": "letter", "store": address.store.hex(), "set": address.set, "to": address.index}
+    return canonical.encode(head | {"door": crypto.sha256(door)[:8].hex(), "sealed": note.base64_text(sealed)})
 
 
 def open_letter(document: Document, address: Address, private: bytes) -> Signed:

@@ -14,13 +14,14 @@ from functools import partial
 from typing import Any, TypeVar
 
 from unheld_verify import columns, crypto, custody, note, parked, signed
-from unheld_verify.columns import Attestation, Push
+from unheld_verify.columns import Attestation, EventColumn, Push
 from unheld_verify.custody import Address, Ask, Heard, Transport, reasons
 from unheld_verify.errors import (
     AwayError,
     BadInputError,
     PartialError,
     RolledBackError,
+    SealedError,
     StateError,
     UnheldError,
     VerificationError,
@@ -109,127 +110,141 @@ class Client:
 
 
 class Remote:
-    """All custodians of a set, called as one, each answer verified before it counts.
+    """All custodians, called as one, each answer verified before it counts. A client for each set that holds keys.
 
-    `seconds` bounds how long all of them together are waited for; with None they are asked one after another in this
+    `seconds` bounds how long all of a set together are waited for; with None they are asked one after another in this
     thread, as custodians on this machine and simulations want it. `keep` is given every attestation that was verified.
     """
 
     def __init__(
         self,
-        client: Client,
-        *,
+        *clients: Client,
         seconds: float | None = SECONDS,
-        keep: Callable[[int, Attestation], None] = lambda _index, _attested: None,
+        keep: Callable[[Attestation], None] = lambda _attested: None,
     ) -> None:
-        self.client = client
+        self.clients = sorted(clients, key=lambda client: client.roster.draft.set)
         self._seconds = seconds
         self._keep = keep
 
-    @property
-    def roster(self) -> Roster:
-        """The set."""
-        return self.client.roster
+    def set_of(self, day: int) -> Roster:
+        """The set that `day` is sealed under: the newest that has begun. Raises StateError before the first."""
+        return self._of(day).roster
 
     def open_day(self, day: int) -> list[Push]:
         """The pushes of those that open `day`. Raises StateError with every reason when fewer than t do."""
-        draft = self.roster.draft
-        pushes, failed = self._all(partial(self._push, day))
-        for index, push in pushes.items():
-            self._keep(index, push.testimony)
-        if len(pushes) < draft.t:
+        client = self._of(day)
+        pushes, failed = self._all(client, partial(_push, client, day))
+        for push in pushes.values():
+            self._keep(push.testimony)
+        needed = client.roster.draft.t
+        if len(pushes) < needed:
             words = reasons(failed)
-            raise StateError(f"{len(pushes)} of {draft.t} needed custodians open {columns.day_text(day)}: {words}")
+            raise StateError(f"{len(pushes)} of {needed} needed custodians open {columns.day_text(day)}: {words}")
         return list(pushes.values())
 
     def close_day(self, day: int) -> Heard:
         """Close `day` at all that answer."""
-        return self._attested("close", {"day": columns.day_text(day)}, Expected("closed", day))
+        return self._attested(self._of(day), "close", {"day": columns.day_text(day)}, Expected("closed", day))
 
-    def lapse(self) -> Heard:
-        """Ask all to lapse what is due by their own calendars."""
-        return self._attested("lapse", {}, Expected("lapsed", self._today()))
+    def lapse(self) -> list[Heard]:
+        """Ask all to lapse what is due by their own calendars; by set."""
+        return [self._attested(one, "lapse", {}, Expected("lapsed", one.clock() // _DAY)) for one in self.clients]
 
-    def erase(self, plan: Plan) -> Heard:
-        """Erase the columns of a plan that headquarters signed, at all that answer."""
-        expected = Expected("erased", self._today(), tuple(columns.in_order(plan.columns)))
-        return self._attested("erase", {"plan": note.base64_text(plan.encode())}, expected)
+    def erase(self, plan: Plan) -> list[Heard]:
+        """Erase the columns of a plan that headquarters signed, at all that answer; by set."""
+        return self._erase("erase", plan, tuple(columns.in_order(plan.columns)))
 
-    def erase_everything(self, plan: Plan) -> Heard:
-        """Erase every column at all that answer, by a plan that headquarters signed."""
-        return self._attested(
-            "erase-everything", {"plan": note.base64_text(plan.encode())}, Expected("erased", self._today())
-        )
+    def erase_everything(self, plan: Plan) -> list[Heard]:
+        """Erase every column at all that answer, by a plan that headquarters signed; by set."""
+        return self._erase("erase-everything", plan, None)
 
     def park_publics(self) -> dict[int, Signed]:
-        """The signed parking keys of those that answer. Raises PartialError when one that answered said no."""
-        parkings, failed = self._all(self._parking)
+        """The signed parking keys of those of today's set that answer. Raises PartialError when one of them said no."""
+        client = self._of(self.clients[-1].clock() // _DAY)
+        parkings, failed = self._all(client, partial(_parking, client))
         if refused := _refused(failed):
             raise PartialError(f"parking keys are missing: {reasons(refused)}")
         return parkings
 
     def open_parked(self, header: bytes) -> dict[int, dict[int, bytes]]:
         """The shares of a parked batch by custodian. With fewer than t, raises what the first one raised."""
-        shares, failed = self._all(partial(self._shares, note.base64_text(header)))
-        if len(shares) < self.roster.draft.t:
-            errors = [error for error in failed.values() if not isinstance(error, AwayError)]
-            raise (errors or list(failed.values()))[0]
+        wanted = parked.ParkedHeader.decode(header).set
+        client = next((one for one in self.clients if one.roster.draft.set == wanted), None)
+        if client is None:
+            raise SealedError(f"this batch is parked to custodian set {wanted}, which holds no key any more")
+        shares, failed = self._all(client, partial(_shares, client, note.base64_text(header)))
+        if len(shares) < client.roster.draft.t:
+            raise next(iter({**_refused(failed), **failed}.values()))  # a custodian's no says more than a cut line
         return shares
 
-    def tombstone(self, labels: Collection[bytes]) -> dict[int, set[bytes]]:
-        """Name forgotten labels to all that answer; by custodian, those of them that it holds as tombstones now."""
-        hashes = {tombstone(self.roster.draft.store, label): label for label in labels}
-        held, _ = self._all(partial(self._buried, hashes))
+    def tombstone(self, labels: Collection[bytes]) -> set[bytes]:
+        """Name forgotten labels to all that answer; those labels that every custodian of every set holds now."""
+        held = set(labels)
+        for client in self.clients:
+            hashes = {tombstone(client.roster.draft.store, label): label for label in labels}
+            answers, failed = self._all(client, partial(_buried, client, hashes))
+            held = held.intersection(*answers.values()) if not failed else set()
         return held
 
-    def _push(self, day: int, index: int) -> Push:
-        push = custody.push_of(self.client.ask(index, "open", {"day": columns.day_text(day)}))
-        if (push.set, push.index, push.day) != (self.roster.draft.set, index, day):
-            raise VerificationError(f"its push is of set {push.set}, custodian {push.index}, day {push.day}")
-        check(push.testimony, self.roster, index, Expected("opened", day, tuple(columns.in_order(push.keys))))
-        return push
+    def _erase(self, act: str, plan: Plan, pairs: Sequence[EventColumn] | None) -> list[Heard]:
+        body = {"plan": note.base64_text(plan.encode())}
+        return [self._attested(one, act, body, Expected("erased", one.clock() // _DAY, pairs)) for one in self.clients]
 
-    def _parking(self, index: int) -> Signed:
-        parking = signed.from_json(self.client.ask(index, "park").get("parking"), "parking")
-        custody.parking_of(parking, self.client.address(index), self.roster.signs[index])
-        return parking
-
-    def _shares(self, header: str, index: int) -> dict[int, bytes]:
-        given = self.client.ask(index, "unpark", {"header": header}).get("shares")
-        draft = self.roster.draft
-        try:
-            shares = {int(number): bytes.fromhex(share) for number, share in dict(given or {}).items()}
-        except (TypeError, ValueError):
-            shares = {}
-        if sorted(shares) != columns.held(draft.n, draft.t, index) or any(
-            len(share) != parked.SHARE_BYTES for share in shares.values()
-        ):
-            raise BadInputError("its shares are not those of its components")
-        return shares
-
-    def _buried(self, hashes: Mapping[str, bytes], index: int) -> set[bytes]:
-        held = self.client.ask(index, "tombstone", {"hashes": sorted(hashes)}).get("hashes")
-        return {hashes[one] for one in held if one in hashes} if isinstance(held, list) else set()
-
-    def _attested(self, act: str, body: Document, expected: Expected) -> Heard:
-        attested, failed = self._all(partial(self._attestation, act, body, expected))
-        for index, one in attested.items():
-            self._keep(index, one)
-        refused = _refused(failed)
+    def _attested(self, client: Client, act: str, body: Document, expected: Expected) -> Heard:
+        attested, failed = self._all(client, partial(_attestation, client, act, body, expected))
+        for one in attested.values():
+            self._keep(one)
+        refused, draft = _refused(failed), client.roster.draft
         away = {index: str(error) for index, error in failed.items() if index not in refused}
-        return Heard(tuple(attested.values()), {index: str(error) for index, error in refused.items()}, away)
+        no = {index: str(error) for index, error in refused.items()}
+        return Heard(draft.set, draft.n - draft.t + 1, tuple(attested.values()), no, away)
 
-    def _attestation(self, act: str, body: Document, expected: Expected, index: int) -> Attestation:
-        attested = custody.attestation_of(self.client.ask(index, act, body))
-        check(attested, self.roster, index, expected)
-        return attested
-
-    def _all(self, call: Callable[[int], Answer]) -> tuple[dict[int, Answer], dict[int, UnheldError]]:
+    def _all(self, client: Client, call: Callable[[int], Answer]) -> tuple[dict[int, Answer], dict[int, UnheldError]]:
         """Answers, and what each of the others raised, by custodian."""
-        return gathered(call, range(self.roster.draft.n), self._seconds)
+        return gathered(call, range(client.roster.draft.n), self._seconds)
 
-    def _today(self) -> int:
-        return self.client.clock() // _DAY
+    def _of(self, day: int) -> Client:
+        begun = [client for client in self.clients if client.roster.draft.begins <= day]
+        if not begun:
+            raise StateError(f"no custodian set seals {columns.day_text(day)}: the first begins later")
+        return begun[-1]
+
+
+def _push(client: Client, day: int, index: int) -> Push:
+    push = custody.push_of(client.ask(index, "open", {"day": columns.day_text(day)}))
+    if (push.set, push.index, push.day) != (client.roster.draft.set, index, day):
+        raise VerificationError(f"its push is of set {push.set}, custodian {push.index}, day {push.day}")
+    check(push.testimony, client.roster, index, Expected("opened", day, tuple(columns.in_order(push.keys))))
+    return push
+
+
+def _parking(client: Client, index: int) -> Signed:
+    parking = signed.from_json(client.ask(index, "park").get("parking"), "parking")
+    custody.parking_of(parking, client.address(index), client.roster.signs[index])
+    return parking
+
+
+def _shares(client: Client, header: str, index: int) -> dict[int, bytes]:
+    given, draft = client.ask(index, "unpark", {"header": header}).get("shares"), client.roster.draft
+    try:
+        shares = {int(number): bytes.fromhex(share) for number, share in dict(given or {}).items()}
+    except (TypeError, ValueError):
+        shares = {}
+    wrong = any(len(share) != parked.SHARE_BYTES for share in shares.values())
+    if wrong or sorted(shares) != columns.held(draft.n, draft.t, index):
+        raise BadInputError("its shares are not those of its components")
+    return shares
+
+
+def _buried(client: Client, hashes: Mapping[str, bytes], index: int) -> set[bytes]:
+    held = client.ask(index, "tombstone", {"hashes": sorted(hashes)}).get("hashes")
+    return {hashes[one] for one in held if one in hashes} if isinstance(held, list) else set()
+
+
+def _attestation(client: Client, act: str, body: Document, expected: Expected, index: int) -> Attestation:
+    attested = custody.attestation_of(client.ask(index, act, body))
+    check(attested, client.roster, index, expected)
+    return attested
 
 
 @dataclass(frozen=True)
