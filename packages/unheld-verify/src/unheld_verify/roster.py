@@ -144,7 +144,7 @@ def roster_of(said: Signed) -> Roster:
     listed = said.document["joins"]
     if not isinstance(listed, list) or len(listed) != draft.n:
         raise BadInputError(f"roster: not {draft.n} custodians")
-    keys = [_joined(signed.from_json(one, "join"), proposed, index) for index, one in enumerate(listed)]
+    keys = [join_of(signed.from_json(one, "join"), proposed, index) for index, one in enumerate(listed)]
     if len({sign for sign, _ in keys}) != draft.n or len({transport for _, transport in keys}) != draft.n:
         raise BadInputError("roster: two custodians have the same key")
     return Roster(draft, tuple(sign for sign, _ in keys), tuple(transport for _, transport in keys), said.digest)
@@ -192,7 +192,7 @@ def transcript_of(said: Signed) -> tuple[Roster, dict[int, bytes]]:
         raise BadInputError(f"transcript: not {found.draft.n} deals")
     commitments: dict[int, bytes] = {}
     for index, one in enumerate(listed):
-        commitments |= _dealt(signed.from_json(one, "deal"), found, index)
+        commitments |= deal_of(signed.from_json(one, "deal"), found, index)
     return found, commitments
 
 
@@ -230,8 +230,7 @@ def confirm(said: Signed, index: int, seed: bytes) -> Signed:
 
 def complaint(said: Signed, index: int, words: str, seed: bytes) -> Signed:
     """A custodian's word that a transcript does not give it what it should: the set must be dealt again."""
-    document = {"v": 1, "kind": "complaint", "transcript": said.digest.hex(), "index": index, "words": words}
-    return signed.sign(document, seed)
+    return signed.sign(_complaint(said, index, words), seed)
 
 
 def founded(said: Signed, confirms: Sequence[Signed], seed: bytes) -> Signed:
@@ -252,7 +251,7 @@ def founded_of(said: Signed) -> tuple[Roster, tuple[int, ...]]:
     said.by(found.draft.headquarters)
     confirmed = []
     for one in map(signed.from_json, said.document["confirms"]):
-        confirmed.append(_confirmed(one, script, found))
+        confirmed.append(confirm_of(one, script, found))
     if confirmed != sorted(set(confirmed)):
         raise BadInputError("founded set: confirmations are not in order, or one stands twice")
     if len(confirmed) < found.draft.quorum:
@@ -265,7 +264,8 @@ def transcript_digest(said: Signed) -> bytes:
     return signed.from_json(said.document["transcript"], "transcript").digest
 
 
-def _confirmed(one: Signed, script: Signed, found: Roster) -> int:
+def confirm_of(one: Signed, script: Signed, found: Roster) -> int:
+    """Who confirmed `script`, the transcript of `found`. Raises VerificationError, BadInputError."""
     index = one.document.get("index")
     if one.kind != "confirm" or type(index) is not int or not 0 <= index < found.draft.n:
         raise BadInputError("founded set: no confirmation of a custodian of it")
@@ -275,7 +275,8 @@ def _confirmed(one: Signed, script: Signed, found: Roster) -> int:
     return index
 
 
-def _joined(one: Signed, proposed: Signed, index: int) -> tuple[bytes, bytes]:
+def join_of(one: Signed, proposed: Signed, index: int) -> tuple[bytes, bytes]:
+    """Signing and transport key of custodian `index` that joins this draft. Raises VerificationError, BadInputError."""
     document: dict[str, Any] = one.document
     if set(document) != {"v", "kind", "draft", "index", "sign", "transport"} or document["index"] != index:
         raise BadInputError(f"custodian {index}: its joining has fields that this version does not write")
@@ -291,7 +292,11 @@ def _joined(one: Signed, proposed: Signed, index: int) -> tuple[bytes, bytes]:
     return public, transport
 
 
-def _dealt(one: Signed, found: Roster, index: int) -> dict[int, bytes]:
+def deal_of(one: Signed, found: Roster, index: int) -> dict[int, bytes]:
+    """The commitments of what custodian `index` dealt for this roster, by component.
+
+    Raises VerificationError, BadInputError.
+    """
     document = one.by(found.signs[index])
     if set(document) != {"v", "kind", "roster", "index", "commitments", "boxes"} or document["index"] != index:
         raise BadInputError(f"custodian {index}: its deal has fields that this version does not write")
@@ -308,6 +313,19 @@ def _dealt(one: Signed, found: Roster, index: int) -> dict[int, bytes]:
     if boxes != wanted or sorted(made) != own or any(len(value) != SEED_BYTES for value in made.values()):
         raise BadInputError(f"custodian {index}: it deals other components than it should")
     return made
+
+
+def complaint_of(one: Signed, script: Signed, found: Roster, index: int) -> str:
+    """Of what custodian `index` complains in this transcript. Raises VerificationError, BadInputError."""
+    document = one.by(found.signs[index])
+    words = document.get("words")
+    if not isinstance(words, str) or document != _complaint(script, index, words):
+        raise BadInputError(f"custodian {index}: its complaint is of another transcript, or has other fields")
+    return words
+
+
+def _complaint(script: Signed, index: int, words: str) -> Document:
+    return {"v": 1, "kind": "complaint", "transcript": script.digest.hex(), "index": index, "words": words}
 
 
 def _box(roster: Roster, number: int, to: int, seed: bytes) -> bytes:

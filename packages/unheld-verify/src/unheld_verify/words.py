@@ -86,8 +86,8 @@ _NOT_SAID: dict[str, str] = {
     "paper": "It does not prove that what the paper says is true, only that it is the one that was made.",
     "group": "It does not say who holds the key.",
     "standstill": "It does not prove that nothing was handed over by other ways.",
-    "custodians": "It does not prove that the custodians are separate organisations, nor that none of them keeps a copy "
-    "of its seeds.",
+    "custodians": "It does not prove that the custodians are separate organisations, nor that none of them keeps a "
+    "copy of its seeds.",
 }
 
 
