@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.hpke import (
 )
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from unheld_verify.errors import VerificationError, WrongKeyError
+from unheld_verify.errors import BadInputError, VerificationError, WrongKeyError
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -239,12 +239,18 @@ def park_public(private: bytes) -> bytes:
 
 
 def box_seal(public: bytes, plaintext: bytes, info: bytes) -> bytes:
-    """HPKE (RFC 9180 base mode, ML-KEM-768+X25519) to a `park_keypair` public key."""
-    receiver = MLKEM768X25519PublicKey(
-        mlkem.MLKEM768PublicKey.from_public_bytes(public[:1184]),
-        x25519.X25519PublicKey.from_public_bytes(public[1184:]),
-    )
-    return _HPKE.encrypt(plaintext, receiver, info=info)
+    """HPKE (RFC 9180 base mode, ML-KEM-768+X25519) to a `park_keypair` public key.
+
+    Raises BadInputError for a key that nothing can be sealed to; a point of small order is one.
+    """
+    try:
+        receiver = MLKEM768X25519PublicKey(
+            mlkem.MLKEM768PublicKey.from_public_bytes(public[:1184]),
+            x25519.X25519PublicKey.from_public_bytes(public[1184:]),
+        )
+        return _HPKE.encrypt(plaintext, receiver, info=info)
+    except ValueError:
+        raise BadInputError("nothing can be sealed to this key: it is no ML-KEM-768+X25519 public key") from None
 
 
 def box_open(private: bytes, sealed: bytes, info: bytes) -> bytes:

@@ -1,15 +1,18 @@
 """A custodian set and the ceremony that makes it without a dealer (`docs/spec/set.md`). Pure: no I/O, no clock.
 
     draft       headquarters: n, t, first day, lifetimes, who may ask, names of the custodians
-    join        custodian: its new signing key and a one-time key to receive seeds
-    roster      headquarters: the draft with all joins; its four words are compared by voice before anybody deals
-    deal        custodian: for each component whose lowest holder it is, a commitment to a chain seed that it drew, and
-                the seed sealed to every other holder
-    transcript  headquarters: the roster with all deals; its digest goes to the public log
-    confirm     custodian: every commitment is there and every seed for it fits; or a complaint naming a dealer
+    join        custodian: its new signing key, a one-time key to receive seeds, a pledge of a number it keeps back
+    roster      headquarters: the draft with all joins
+    deal        custodian: the number, and for each component whose lowest holder it is, a commitment to a seed that it
+                drew, and the seed sealed to every other holder. Once for a join, by itself
+    transcript  headquarters: the roster with all deals; its digest goes to the public log. Its four words are compared
+                by voice before anybody confirms
+    confirm     custodian: every commitment is there, every seed for it fits and the words were the same; or a complaint
     founded     headquarters: the confirmations. Before a quorum of them nothing counts
 
-Headquarters carries the messages and can read no seed. Each message is a `Signed` document.
+Headquarters carries the messages and can read no seed. Were it to hand out keys of its own as other custodians', their
+words would differ: the words come of everybody's number, and whoever shows two rosters is bound to the numbers in both
+before it learns one of a custodian. It has one guess in 2^64, and what was dealt to wrong keys is never used.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from unheld_verify import canonical, columns, crypto, note, signed
+from unheld_verify import columns, crypto, note, signed
 from unheld_verify.errors import BadInputError, VerificationError, WrongKeyError
 from unheld_verify.signed import Document, Signed
 
@@ -28,6 +31,8 @@ ACCESS_MONTH = 4
 ACCESS_DAY = 50
 SEED_BYTES = 32
 NAME_MOST = 80
+WORDS_MOST = 500
+_BOX_BYTES = 1088 + 32 + SEED_BYTES + crypto.TAG_BYTES
 
 
 @dataclass(frozen=True)
@@ -81,12 +86,37 @@ class Draft:
 
 @dataclass(frozen=True)
 class Roster:
-    """A draft with every custodian's keys: `signs` are Ed25519 public keys, `transports` one-time, by index."""
+    """A draft with every custodian's keys: `signs` are Ed25519 public keys, `transports` one-time, by index.
+
+    `pledges` bind each to the number that it tells with its deal.
+    """
 
     draft: Draft
     signs: tuple[bytes, ...]
     transports: tuple[bytes, ...] = field(repr=False)
     digest: bytes = b""
+    pledges: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Deal:
+    roster: bytes
+    index: int
+    number: bytes
+    commitments: Mapping[int, bytes]
+    boxes: Mapping[tuple[int, int], bytes]
+
+    def document(self) -> Document:
+        boxes = [{"component": s, "to": to, "box": note.base64_text(box)} for (s, to), box in self.boxes.items()]
+        return {
+            "v": 1,
+            "kind": "deal",
+            "roster": self.roster.hex(),
+            "index": self.index,
+            "number": self.number.hex(),
+            "commitments": {str(component): made.hex() for component, made in self.commitments.items()},
+            "boxes": boxes,
+        }
 
 
 def draft_of(said: Signed) -> Draft:
@@ -101,34 +131,24 @@ def draft_of(said: Signed) -> Draft:
         )  # fmt: skip
         columns.components(draft.n, draft.t)
         note.parse_key(draft.log_key)
-        sound = canonical.encode(draft.document()) == canonical.encode(document) and _is_sound(draft)
+        sound = signed.same(draft.document(), document) and _is_sound(draft)
     except (KeyError, TypeError, ValueError, AttributeError):
         sound = False
     if not sound:
-        raise BadInputError("draft of a custodian set: fields or values that this version does not write")
-    said.by(draft.headquarters)
+        raise BadInputError("draft of headquarters: fields or values that this version does not write")
+    said.by(draft.headquarters, "headquarters")
     return draft
 
 
 def join(draft: Signed, index: int, seed: bytes, transport: bytes) -> Signed:
-    """A custodian's part: the public half of its new signing `seed`, and of its one-time `transport` key."""
-    return signed.sign(
-        {
-            "v": 1,
-            "kind": "join",
-            "draft": draft.digest.hex(),
-            "index": index,
-            "sign": crypto.sign_public(seed).hex(),
-            "transport": note.base64_text(transport),
-        },
-        seed,
-    )
+    """A custodian's part: the public halves of its signing `seed`, new for each join, and its one-time `transport`."""
+    public = crypto.sign_public(seed)
+    return signed.sign(_join(draft.digest, index, (public, transport, _pledge(public, _number(seed)))), seed)
 
 
 def roster(draft: Signed, joins: Sequence[Signed], seed: bytes) -> Signed:
-    """Headquarters' list of the joins, in the order of their index."""
-    listed = sorted(joins, key=lambda one: int(one.document["index"]))
-    document = {"v": 1, "kind": "roster", "draft": draft.as_json(), "joins": [one.as_json() for one in listed]}
+    """Headquarters' list of the joins, in the order of their index. Raises VerificationError, BadInputError."""
+    document = {"v": 1, "kind": "roster", "draft": draft.as_json(), "joins": _by_index(joins)}
     made = signed.sign(document, seed)
     roster_of(made)
     return made
@@ -136,18 +156,16 @@ def roster(draft: Signed, joins: Sequence[Signed], seed: bytes) -> Signed:
 
 def roster_of(said: Signed) -> Roster:
     """The roster, every signature checked. Raises VerificationError, BadInputError naming the custodian."""
-    if said.kind != "roster" or set(said.document) != {"v", "kind", "draft", "joins"}:
-        raise BadInputError("roster: fields that this version does not write")
+    _check_fields(said, "roster", "draft", "joins")
     proposed = signed.from_json(said.document["draft"], "draft")
     draft = draft_of(proposed)
-    said.by(draft.headquarters)
-    listed = said.document["joins"]
-    if not isinstance(listed, list) or len(listed) != draft.n:
-        raise BadInputError(f"roster: not {draft.n} custodians")
-    keys = [join_of(signed.from_json(one, "join"), proposed, index) for index, one in enumerate(listed)]
-    if len({sign for sign, _ in keys}) != draft.n or len({transport for _, transport in keys}) != draft.n:
-        raise BadInputError("roster: two custodians have the same key")
-    return Roster(draft, tuple(sign for sign, _ in keys), tuple(transport for _, transport in keys), said.digest)
+    said.by(draft.headquarters, "headquarters")
+    listed = _listed(said, "joins", draft.n)
+    keys = [_joined(_read(one, "join", index), proposed, index) for index, one in enumerate(listed)]
+    signs, transports, pledges = (tuple(part) for part in zip(*keys, strict=True))
+    if any(len(set(part)) != draft.n for part in (signs, transports, pledges)):
+        raise BadInputError("roster: two custodians have the same key or pledge")
+    return Roster(draft, signs, transports, said.digest, pledges)
 
 
 def dealt(n: int, t: int, index: int) -> list[int]:
@@ -156,23 +174,23 @@ def dealt(n: int, t: int, index: int) -> list[int]:
 
 
 def deal(roster: Roster, index: int, seeds: Mapping[int, bytes], seed: bytes) -> Signed:
-    """Commitments to the seeds that custodian `index` drew, and boxes with them for the other holders."""
-    n, t = roster.draft.n, roster.draft.t
-    boxes = [
-        {"component": number, "to": other, "box": note.base64_text(_box(roster, number, other, value))}
-        for number, value in sorted(seeds.items())
-        for other in columns.holders(n, t, number)
-        if other != index
-    ]
-    commitments = {str(number): _commitment(roster, number, value).hex() for number, value in sorted(seeds.items())}
-    document = {"v": 1, "kind": "deal", "roster": roster.digest.hex(), "index": index}
-    return signed.sign(document | {"commitments": commitments, "boxes": boxes}, seed)
+    """Custodian `index`'s number, commitments to the seeds that it drew, and boxes with them for the other holders.
+
+    To be made once for a join: who could ask for a second roster's after the number is out could choose its words.
+    Raises VerificationError when the roster has another key than that of the signing `seed` in its place.
+    """
+    _check_place(roster, index, seed)
+    boxes = {
+        (number, to): crypto.box_seal(roster.transports[to], seeds[number], _info(roster, number, to))
+        for number, to in _wanted(roster, index)
+    }
+    commitments = {number: _commitment(roster, number, value) for number, value in seeds.items()}
+    return signed.sign(_Deal(roster.digest, index, _number(seed), commitments, boxes).document(), seed)
 
 
 def transcript(roster: Signed, deals: Sequence[Signed], seed: bytes) -> Signed:
-    """Headquarters' list of the deals, in the order of their index."""
-    listed = sorted(deals, key=lambda one: int(one.document["index"]))
-    document = {"v": 1, "kind": "transcript", "roster": roster.as_json(), "deals": [one.as_json() for one in listed]}
+    """Headquarters' list of the deals, in the order of their index. Raises VerificationError, BadInputError."""
+    document = {"v": 1, "kind": "transcript", "roster": roster.as_json(), "deals": _by_index(deals)}
     made = signed.sign(document, seed)
     transcript_of(made)
     return made
@@ -183,153 +201,221 @@ def transcript_of(said: Signed) -> tuple[Roster, dict[int, bytes]]:
 
     Raises VerificationError, BadInputError naming the custodian.
     """
-    if said.kind != "transcript" or set(said.document) != {"v", "kind", "roster", "deals"}:
-        raise BadInputError("transcript: fields that this version does not write")
-    found = roster_of(signed.from_json(said.document["roster"], "roster"))
-    said.by(found.draft.headquarters)
-    listed = said.document["deals"]
-    if not isinstance(listed, list) or len(listed) != found.draft.n:
-        raise BadInputError(f"transcript: not {found.draft.n} deals")
-    commitments: dict[int, bytes] = {}
-    for index, one in enumerate(listed):
-        commitments |= deal_of(signed.from_json(one, "deal"), found, index)
-    return found, commitments
+    found, deals = _deals(said)
+    return found, {number: made for one in deals for number, made in one.commitments.items()}
+
+
+def spoken_digest(said: Signed) -> bytes:
+    """Of a transcript: what its four words are of. Raises VerificationError, BadInputError."""
+    found, deals = _deals(said)
+    return crypto.sha256(b"unheld/v1/words", found.digest, *(one.number for one in deals))
 
 
 def receive(said: Signed, index: int, own: Mapping[int, bytes], private: bytes) -> dict[int, bytes]:
-    """The chain seeds of custodian `index`, its own among them, each held to its commitment.
+    """The chains of custodian `index` at the set's first day, by component, each seed held to its commitment.
 
+    `own` are the seeds that it drew itself, `private` its one-time key.
     Raises VerificationError naming the dealer whose seed does not open or does not fit: complain of that one.
     """
-    found, commitments = transcript_of(said)
+    found, deals = _deals(said)
     n, t = found.draft.n, found.draft.t
-    boxes = {
-        (box["component"], box["to"]): note.base64_bytes(box["box"], "box")
-        for one in said.document["deals"]
-        for box in one["document"]["boxes"]
-    }
-    seeds: dict[int, bytes] = {}
+    if not 0 <= index < n:
+        raise BadInputError(f"there is no custodian {index} in a set of {n}")
+    chains: dict[int, bytes] = {}
     for number in columns.held(n, t, index):
         dealer = columns.holders(n, t, number)[0]
         if dealer == index:
-            seeds[number] = own[number]
+            seed = own.get(number, b"")
         else:
-            seeds[number] = _opened(found, number, index, boxes[number, index], private)
-        if not crypto.equal(_commitment(found, number, seeds[number]), commitments[number]):
+            seed = _opened(found, number, index, deals[dealer].boxes[number, index], private)
+        if not crypto.equal(_commitment(found, number, seed), deals[dealer].commitments[number]):
             raise VerificationError(
                 f"the seed of component {number} from custodian {dealer} is not what it committed to"
             )
-    return seeds
+        chains[number] = crypto.hmac_sha256(seed, b"unheld/v1/chain", found.digest, number.to_bytes(2, "big"))
+    return chains
 
 
 def confirm(said: Signed, index: int, seed: bytes) -> Signed:
-    """A custodian's word that every commitment is there and every seed for it fits."""
-    document = {"v": 1, "kind": "confirm", "transcript": said.digest.hex(), "index": index}
-    return signed.sign(document, seed)
+    """A custodian's word that every commitment is there and every seed for it fits, and that the words were the same.
+
+    Raises VerificationError when the transcript has another key than that of the signing `seed` in its place.
+    """
+    _check_place(transcript_of(said)[0], index, seed)
+    return signed.sign(_confirm(said, index), seed)
 
 
 def complaint(said: Signed, index: int, words: str, seed: bytes) -> Signed:
     """A custodian's word that a transcript does not give it what it should: the set must be dealt again."""
-    return signed.sign(_complaint(said, index, words), seed)
+    document = {"v": 1, "kind": "complaint", "transcript": said.digest.hex(), "index": index}
+    return signed.sign(document | {"words": words[:WORDS_MOST]}, seed)
+
+
+def complaint_of(one: Signed, script: Signed) -> tuple[int, str]:
+    """Who complains of a transcript, and why. Raises VerificationError, BadInputError."""
+    found, _ = transcript_of(script)
+    index, words = _index_of(one, found), one.document.get("words")
+    if not isinstance(words, str) or len(words) > WORDS_MOST:
+        raise BadInputError(f"complaint of custodian {index}: no words, or more than {WORDS_MOST} letters")
+    wanted = {"v": 1, "kind": "complaint", "transcript": script.digest.hex(), "index": index, "words": words}
+    if not signed.same(one.document, wanted):
+        raise VerificationError(f"custodian {index} complains of another transcript")
+    return index, words
 
 
 def founded(said: Signed, confirms: Sequence[Signed], seed: bytes) -> Signed:
-    """Headquarters' list of confirmations: with it the set counts."""
-    listed = sorted(confirms, key=lambda one: int(one.document["index"]))
-    document = {"v": 1, "kind": "founded", "transcript": said.as_json(), "confirms": [one.as_json() for one in listed]}
+    """Headquarters' list of confirmations: with it the set counts. Raises VerificationError, BadInputError."""
+    document = {"v": 1, "kind": "founded", "transcript": said.as_json(), "confirms": _by_index(confirms)}
     made = signed.sign(document, seed)
     founded_of(made)
     return made
 
 
 def founded_of(said: Signed) -> tuple[Roster, tuple[int, ...]]:
-    """The roster of a founded set and who confirmed it. Raises VerificationError without a quorum, BadInputError."""
-    if said.kind != "founded" or set(said.document) != {"v", "kind", "transcript", "confirms"}:
-        raise BadInputError("founded set: fields that this version does not write")
+    """The roster of a founded set and who confirmed it. Raises VerificationError without a quorum, BadInputError.
+
+    A custodian that did not confirm it itself takes no part in it: whoever chose the others' keys can found a set
+    for it alone.
+    """
+    _check_fields(said, "founded", "transcript", "confirms")
     script = signed.from_json(said.document["transcript"], "transcript")
     found, _ = transcript_of(script)
-    said.by(found.draft.headquarters)
-    confirmed = []
-    for one in map(signed.from_json, said.document["confirms"]):
-        confirmed.append(confirm_of(one, script, found))
+    said.by(found.draft.headquarters, "headquarters")
+    listed = _listed(said, "confirms")
+    confirmed = [_confirmed(signed.from_json(one, "confirm"), script, found) for one in listed]
     if confirmed != sorted(set(confirmed)):
-        raise BadInputError("founded set: confirmations are not in order, or one stands twice")
+        raise BadInputError("founded set of headquarters: confirmations are not in order, or one stands twice")
     if len(confirmed) < found.draft.quorum:
-        raise VerificationError(f"{len(confirmed)} custodians confirmed this set, {found.draft.quorum} are needed")
+        raise VerificationError(
+            f"founded set of headquarters: {len(confirmed)} custodians confirmed it, {found.draft.quorum} are needed"
+        )
     return found, tuple(confirmed)
 
 
 def transcript_digest(said: Signed) -> bytes:
-    """Of a founded set: what the public log has of it."""
-    return signed.from_json(said.document["transcript"], "transcript").digest
+    """Of a founded set: what the public log has of it. Raises BadInputError."""
+    return signed.from_json(said.document.get("transcript"), "transcript").digest
 
 
-def confirm_of(one: Signed, script: Signed, found: Roster) -> int:
-    """Who confirmed `script`, the transcript of `found`. Raises VerificationError, BadInputError."""
+def _check_fields(said: Signed, kind: str, *names: str) -> None:
+    if said.kind != kind or set(said.document) != {"v", "kind", *names}:
+        raise BadInputError(f"{kind} of headquarters: fields that this version does not write")
+
+
+def _listed(said: Signed, name: str, count: int | None = None) -> list[Any]:
+    listed = said.document[name]
+    if not isinstance(listed, list) or (count is not None and len(listed) != count):
+        raise BadInputError(f"{said.kind} of headquarters: its {name} are not {count or 'a list'}")
+    return listed
+
+
+def _by_index(said: Sequence[Signed]) -> list[Document]:
+    for one in said:
+        if type(one.document.get("index")) is not int:
+            raise BadInputError(f"a {one.kind} does not say of which custodian it is")
+    return [one.as_json() for one in sorted(said, key=lambda one: int(one.document["index"]))]
+
+
+def _read(value: Any, kind: str, index: int) -> Signed:
+    try:
+        return signed.from_json(value, kind)
+    except BadInputError as error:
+        raise BadInputError(f"{kind} of custodian {index}: {error}") from None
+
+
+def _check_place(roster: Roster, index: int, seed: bytes) -> None:
+    if not 0 <= index < roster.draft.n or roster.signs[index] != crypto.sign_public(seed):
+        raise VerificationError(f"headquarters put another key in the place of custodian {index}")
+
+
+def _index_of(one: Signed, found: Roster) -> int:
     index = one.document.get("index")
-    if one.kind != "confirm" or type(index) is not int or not 0 <= index < found.draft.n:
-        raise BadInputError("founded set: no confirmation of a custodian of it")
-    one.by(found.signs[index])
-    if one.document != {"v": 1, "kind": "confirm", "transcript": script.digest.hex(), "index": index}:
+    if type(index) is not int or not 0 <= index < found.draft.n:
+        raise BadInputError(f"a {one.kind} does not say of which custodian it is")
+    one.by(found.signs[index], f"custodian {index}")
+    return index
+
+
+def _confirm(script: Signed, index: int) -> Document:
+    return {"v": 1, "kind": "confirm", "transcript": script.digest.hex(), "index": index}
+
+
+def _confirmed(one: Signed, script: Signed, found: Roster) -> int:
+    index = _index_of(one, found)
+    if not signed.same(one.document, _confirm(script, index)):
         raise VerificationError(f"custodian {index} confirmed another transcript")
     return index
 
 
-def join_of(one: Signed, proposed: Signed, index: int) -> tuple[bytes, bytes]:
-    """Signing and transport key of custodian `index` that joins this draft. Raises VerificationError, BadInputError."""
-    document: dict[str, Any] = one.document
-    if set(document) != {"v", "kind", "draft", "index", "sign", "transport"} or document["index"] != index:
-        raise BadInputError(f"custodian {index}: its joining has fields that this version does not write")
+def _join(draft: bytes, index: int, keys: tuple[bytes, bytes, bytes]) -> Document:
+    sign, transport, pledge = keys
+    return {
+        "v": 1,
+        "kind": "join",
+        "draft": draft.hex(),
+        "index": index,
+        "sign": sign.hex(),
+        "transport": note.base64_text(transport),
+        "pledge": pledge.hex(),
+    }
+
+
+def _joined(one: Signed, proposed: Signed, index: int) -> tuple[bytes, bytes, bytes]:
     try:
-        public, transport = bytes.fromhex(document["sign"]), note.base64_bytes(document["transport"], "transport key")
-    except (TypeError, ValueError, AttributeError):
-        raise BadInputError(f"custodian {index}: its keys cannot be read") from None
-    if len(public) != crypto.KEY_BYTES or len(transport) != crypto.PARK_PUBLIC_BYTES:
-        raise BadInputError(f"custodian {index}: its keys have another length")
-    one.by(public)
-    if document["draft"] != proposed.digest.hex():
+        document = one.document
+        transport = note.base64_bytes(document["transport"], "transport key")
+        keys = bytes.fromhex(document["sign"]), transport, bytes.fromhex(document["pledge"])
+        crypto.box_seal(transport, b"", b"")  # a key that nobody can seal to would spoil the deals of the others
+        draft = bytes.fromhex(document["draft"])
+        sound = signed.same(document, _join(draft, index, keys)) and [len(keys[0]), len(keys[2])] == [32, 32]
+    except (KeyError, TypeError, ValueError, BadInputError):
+        sound = False
+    if not sound:
+        raise BadInputError(f"join of custodian {index}: fields or keys that this version does not write")
+    one.by(keys[0], f"custodian {index}")
+    if draft != proposed.digest:
         raise VerificationError(f"custodian {index} joined another draft")
-    return public, transport
+    return keys
 
 
-def deal_of(one: Signed, found: Roster, index: int) -> dict[int, bytes]:
-    """The commitments of what custodian `index` dealt for this roster, by component.
+def _deals(said: Signed) -> tuple[Roster, list[_Deal]]:
+    _check_fields(said, "transcript", "roster", "deals")
+    proposed = signed.from_json(said.document["roster"], "roster")
+    found = roster_of(proposed)
+    said.by(found.draft.headquarters, "headquarters")
+    listed = _listed(said, "deals", found.draft.n)
+    return found, [_dealt(_read(one, "deal", index), found, index) for index, one in enumerate(listed)]
 
-    Raises VerificationError, BadInputError.
-    """
-    document = one.by(found.signs[index])
-    if set(document) != {"v", "kind", "roster", "index", "commitments", "boxes"} or document["index"] != index:
-        raise BadInputError(f"custodian {index}: its deal has fields that this version does not write")
-    if document["roster"] != found.digest.hex():
-        raise VerificationError(f"custodian {index} dealt for another roster")
-    n, t = found.draft.n, found.draft.t
-    own = dealt(n, t, index)
-    wanted = [(number, other) for number in own for other in columns.holders(n, t, number) if other != index]
+
+def _dealt(one: Signed, found: Roster, index: int) -> _Deal:
+    document = one.by(found.signs[index], f"custodian {index}")
     try:
-        boxes = [(box["component"], box["to"]) for box in document["boxes"] if isinstance(box["box"], str)]
-        made = {int(number): bytes.fromhex(value) for number, value in document["commitments"].items()}
-    except (TypeError, KeyError, ValueError, AttributeError):
-        raise BadInputError(f"custodian {index}: its deal cannot be read") from None
-    if boxes != wanted or sorted(made) != own or any(len(value) != SEED_BYTES for value in made.values()):
-        raise BadInputError(f"custodian {index}: it deals other components than it should")
+        boxes = [note.base64_bytes(box["box"], "box") for box in document["boxes"]]
+        commitments = {number: bytes.fromhex(document["commitments"][str(number)]) for number in _own(found, index)}
+        wanted = dict(zip(_wanted(found, index), boxes, strict=True))
+        made = _Deal(bytes.fromhex(document["roster"]), index, bytes.fromhex(document["number"]), commitments, wanted)
+        lengths = {len(value) for value in (made.number, *commitments.values())}
+        sound = (
+            signed.same(document, made.document()) and lengths == {32} and {len(box) for box in boxes} <= {_BOX_BYTES}
+        )
+    except (KeyError, TypeError, ValueError, BadInputError):
+        sound = False
+    if not sound:
+        raise BadInputError(f"deal of custodian {index}: not the components, boxes and fields that it should have")
+    if made.roster != found.digest:
+        raise VerificationError(f"custodian {index} dealt for another roster")
+    if _pledge(found.signs[index], made.number) != found.pledges[index]:
+        raise VerificationError(f"custodian {index} tells another number than it pledged itself to")
     return made
 
 
-def complaint_of(one: Signed, script: Signed, found: Roster, index: int) -> str:
-    """Of what custodian `index` complains in this transcript. Raises VerificationError, BadInputError."""
-    document = one.by(found.signs[index])
-    words = document.get("words")
-    if not isinstance(words, str) or document != _complaint(script, index, words):
-        raise BadInputError(f"custodian {index}: its complaint is of another transcript, or has other fields")
-    return words
+def _own(roster: Roster, index: int) -> list[int]:
+    return dealt(roster.draft.n, roster.draft.t, index)
 
 
-def _complaint(script: Signed, index: int, words: str) -> Document:
-    return {"v": 1, "kind": "complaint", "transcript": script.digest.hex(), "index": index, "words": words}
-
-
-def _box(roster: Roster, number: int, to: int, seed: bytes) -> bytes:
-    return crypto.box_seal(roster.transports[to], seed, _info(roster, number, to))
+def _wanted(roster: Roster, index: int) -> list[tuple[int, int]]:
+    n, t = roster.draft.n, roster.draft.t
+    return [(number, to) for number in _own(roster, index) for to in columns.holders(n, t, number) if to != index]
 
 
 def _opened(roster: Roster, number: int, index: int, box: bytes, private: bytes) -> bytes:
@@ -347,18 +433,26 @@ def _info(roster: Roster, number: int, to: int) -> bytes:
     return b"unheld/v1/deal" + roster.digest + number.to_bytes(2, "big") + bytes([to])
 
 
+def _number(seed: bytes) -> bytes:
+    """A custodian's number for the words. Of its signing seed, new for each join, so that it needs no keeping."""
+    return crypto.hmac_sha256(seed, b"unheld/v1/number")
+
+
+def _pledge(public: bytes, number: bytes) -> bytes:
+    return crypto.sha256(b"unheld/v1/pledge", public, number)
+
+
 def _commitment(roster: Roster, number: int, seed: bytes) -> bytes:
     return crypto.sha256(b"unheld/v1/commit", roster.digest, number.to_bytes(2, "big"), seed)
 
 
 def _is_sound(draft: Draft) -> bool:
-    names = [
-        name for name in draft.names if isinstance(name, str) and 0 < len(name) <= NAME_MOST and name.isprintable()
-    ]
+    names = {name for name in draft.names if 0 < len(name) <= NAME_MOST and name.isprintable() and name == name.strip()}
+    numbers = (draft.set, draft.t, draft.freeze_days, draft.late_days, *draft.lifetimes.values())
     return (
         (len(draft.store), len(draft.branch), len(draft.headquarters)) == (16, 32, 32)
-        and len(set(names)) == draft.n
-        and all(type(number) is int for number in (draft.set, draft.t, draft.freeze_days))
+        and len(names) == draft.n
+        and all(type(number) is int for number in numbers)
         and 0 <= draft.set < 2**32
         and 1 <= draft.freeze_days <= 60
     )

@@ -6,14 +6,16 @@ The kind stands in the signed bytes before the document, so that no signature se
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from unheld_verify import canonical, crypto, note
-from unheld_verify.errors import BadInputError
+from unheld_verify.errors import BadInputError, VerificationError
 
 Document = dict[str, Any]
 _SIGNATURE_BYTES = 64
+_KIND = re.compile("[a-z][a-z-]{0,31}")
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,12 @@ class Signed:
         """As a JSON value, for a document that carries others."""
         return {"document": self.document, "signature": note.base64_text(self.signature)}
 
-    def by(self, public: bytes) -> Document:
-        """The document, if `public` (32 bytes) signed it. Raises VerificationError."""
-        crypto.verify(public, self.signature, _message(self.document))
+    def by(self, public: bytes, who: str = "who should have signed it") -> Document:
+        """The document, if `public` (32 bytes) of `who` signed it. Raises VerificationError naming them."""
+        try:
+            crypto.verify(public, self.signature, _message(self.document))
+        except VerificationError as error:
+            raise VerificationError(f"{self.kind} of {who}: {error}") from None
         return self.document
 
 
@@ -62,7 +67,7 @@ def from_json(value: Any, *kinds: str) -> Signed:
     if not isinstance(value, dict) or set(value) != {"document", "signature"}:
         raise BadInputError("a signed document has a document and a signature, and nothing else")
     document, text = value["document"], value["signature"]
-    if not isinstance(document, dict) or document.get("v") != 1 or not isinstance(document.get("kind"), str):
+    if not isinstance(document, dict) or not same(document.get("v", 0), 1) or not _is_kind(document.get("kind")):
         raise BadInputError("signed document: not of a version known here")
     if kinds and document["kind"] not in kinds:
         raise BadInputError(f"signed document: a {document['kind'][:40]!r}, where {' or '.join(kinds)} belongs")
@@ -70,6 +75,15 @@ def from_json(value: Any, *kinds: str) -> Signed:
     if len(signature) != _SIGNATURE_BYTES:
         raise BadInputError(f"signed document: a signature has {_SIGNATURE_BYTES} bytes")
     return Signed(document, signature)
+
+
+def same(value: Any, other: Any) -> bool:
+    """Whether two JSON values have the same bytes. Python's `==` takes `true` for 1."""
+    return canonical.encode(value) == canonical.encode(other)
+
+
+def _is_kind(value: Any) -> bool:
+    return isinstance(value, str) and _KIND.fullmatch(value) is not None
 
 
 def _message(document: Document) -> bytes:
