@@ -99,7 +99,9 @@ class Roster:
 
 
 @dataclass(frozen=True)
-class _Deal:
+class Deal:
+    """What a custodian dealt: its `number`, commitments by component, sealed seeds by component and receiver."""
+
     roster: bytes
     index: int
     number: bytes
@@ -107,6 +109,7 @@ class _Deal:
     boxes: Mapping[tuple[int, int], bytes]
 
     def document(self) -> Document:
+        """As JSON values."""
         boxes = [{"component": s, "to": to, "box": note.base64_text(box)} for (s, to), box in self.boxes.items()]
         return {
             "v": 1,
@@ -161,7 +164,7 @@ def roster_of(said: Signed) -> Roster:
     draft = draft_of(proposed)
     said.by(draft.headquarters, "headquarters")
     listed = _listed(said, "joins", draft.n)
-    keys = [_joined(_read(one, "join", index), proposed, index) for index, one in enumerate(listed)]
+    keys = [join_of(_read(one, "join", index), proposed, index) for index, one in enumerate(listed)]
     signs, transports, pledges = (tuple(part) for part in zip(*keys, strict=True))
     if any(len(set(part)) != draft.n for part in (signs, transports, pledges)):
         raise BadInputError("roster: two custodians have the same key or pledge")
@@ -185,7 +188,7 @@ def deal(roster: Roster, index: int, seeds: Mapping[int, bytes], seed: bytes) ->
         for number, to in _wanted(roster, index)
     }
     commitments = {number: _commitment(roster, number, value) for number, value in seeds.items()}
-    return signed.sign(_Deal(roster.digest, index, _number(seed), commitments, boxes).document(), seed)
+    return signed.sign(Deal(roster.digest, index, _number(seed), commitments, boxes).document(), seed)
 
 
 def transcript(roster: Signed, deals: Sequence[Signed], seed: bytes) -> Signed:
@@ -247,20 +250,17 @@ def confirm(said: Signed, index: int, seed: bytes) -> Signed:
 
 def complaint(said: Signed, index: int, words: str, seed: bytes) -> Signed:
     """A custodian's word that a transcript does not give it what it should: the set must be dealt again."""
-    document = {"v": 1, "kind": "complaint", "transcript": said.digest.hex(), "index": index}
-    return signed.sign(document | {"words": words[:WORDS_MOST]}, seed)
+    return signed.sign(_complaint(said, index, words[:WORDS_MOST]), seed)
 
 
-def complaint_of(one: Signed, script: Signed) -> tuple[int, str]:
-    """Who complains of a transcript, and why. Raises VerificationError, BadInputError."""
-    found, _ = transcript_of(script)
-    index, words = _index_of(one, found), one.document.get("words")
+def complaint_of(one: Signed, script: Signed, found: Roster, index: int) -> str:
+    """Why custodian `index` complains of a transcript of this roster. Raises VerificationError, BadInputError."""
+    words = one.document.get("words")
     if not isinstance(words, str) or len(words) > WORDS_MOST:
         raise BadInputError(f"complaint of custodian {index}: no words, or more than {WORDS_MOST} letters")
-    wanted = {"v": 1, "kind": "complaint", "transcript": script.digest.hex(), "index": index, "words": words}
-    if not signed.same(one.document, wanted):
-        raise VerificationError(f"custodian {index} complains of another transcript")
-    return index, words
+    if _index_of(one, found) != index or not signed.same(one.document, _complaint(script, index, words)):
+        raise VerificationError(f"complaint of custodian {index}: it is another's, or of another transcript")
+    return words
 
 
 def founded(said: Signed, confirms: Sequence[Signed], seed: bytes) -> Signed:
@@ -282,7 +282,7 @@ def founded_of(said: Signed) -> tuple[Roster, tuple[int, ...]]:
     found, _ = transcript_of(script)
     said.by(found.draft.headquarters, "headquarters")
     listed = _listed(said, "confirms")
-    confirmed = [_confirmed(signed.from_json(one, "confirm"), script, found) for one in listed]
+    confirmed = [confirm_of(signed.from_json(one, "confirm"), script, found) for one in listed]
     if confirmed != sorted(set(confirmed)):
         raise BadInputError("founded set of headquarters: confirmations are not in order, or one stands twice")
     if len(confirmed) < found.draft.quorum:
@@ -340,7 +340,12 @@ def _confirm(script: Signed, index: int) -> Document:
     return {"v": 1, "kind": "confirm", "transcript": script.digest.hex(), "index": index}
 
 
-def _confirmed(one: Signed, script: Signed, found: Roster) -> int:
+def _complaint(script: Signed, index: int, words: str) -> Document:
+    return {**_confirm(script, index), "kind": "complaint", "words": words}
+
+
+def confirm_of(one: Signed, script: Signed, found: Roster) -> int:
+    """Who confirms this transcript of this roster. Raises VerificationError, BadInputError."""
     index = _index_of(one, found)
     if not signed.same(one.document, _confirm(script, index)):
         raise VerificationError(f"custodian {index} confirmed another transcript")
@@ -360,7 +365,11 @@ def _join(draft: bytes, index: int, keys: tuple[bytes, bytes, bytes]) -> Documen
     }
 
 
-def _joined(one: Signed, proposed: Signed, index: int) -> tuple[bytes, bytes, bytes]:
+def join_of(one: Signed, proposed: Signed, index: int) -> tuple[bytes, bytes, bytes]:
+    """Signing key, transport key and pledge of custodian `index`, which joins this draft.
+
+    Raises VerificationError, BadInputError.
+    """
     try:
         document = one.document
         transport = note.base64_bytes(document["transport"], "transport key")
@@ -378,22 +387,23 @@ def _joined(one: Signed, proposed: Signed, index: int) -> tuple[bytes, bytes, by
     return keys
 
 
-def _deals(said: Signed) -> tuple[Roster, list[_Deal]]:
+def _deals(said: Signed) -> tuple[Roster, list[Deal]]:
     _check_fields(said, "transcript", "roster", "deals")
     proposed = signed.from_json(said.document["roster"], "roster")
     found = roster_of(proposed)
     said.by(found.draft.headquarters, "headquarters")
     listed = _listed(said, "deals", found.draft.n)
-    return found, [_dealt(_read(one, "deal", index), found, index) for index, one in enumerate(listed)]
+    return found, [deal_of(_read(one, "deal", index), found, index) for index, one in enumerate(listed)]
 
 
-def _dealt(one: Signed, found: Roster, index: int) -> _Deal:
+def deal_of(one: Signed, found: Roster, index: int) -> Deal:
+    """What custodian `index` dealt for this roster. Raises VerificationError, BadInputError."""
     document = one.by(found.signs[index], f"custodian {index}")
     try:
         boxes = [note.base64_bytes(box["box"], "box") for box in document["boxes"]]
         commitments = {number: bytes.fromhex(document["commitments"][str(number)]) for number in _own(found, index)}
         wanted = dict(zip(_wanted(found, index), boxes, strict=True))
-        made = _Deal(bytes.fromhex(document["roster"]), index, bytes.fromhex(document["number"]), commitments, wanted)
+        made = Deal(bytes.fromhex(document["roster"]), index, bytes.fromhex(document["number"]), commitments, wanted)
         lengths = {len(value) for value in (made.number, *commitments.values())}
         sound = (
             signed.same(document, made.document()) and lengths == {32} and {len(box) for box in boxes} <= {_BOX_BYTES}

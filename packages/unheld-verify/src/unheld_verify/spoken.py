@@ -1,9 +1,9 @@
 """Four words to read aloud: 64 bits of a digest as words that can be spoken in any language.
 
 Each word stands for 16 bits, consonant-vowel-consonant-vowel-consonant (proquints, Wilkerson 2009, arXiv:0901.4016).
-Two people on the phone who read the same words have the same document, as long as nobody chose what is digested:
-who makes both documents finds two with the same words after some 2^32 tries. So a ceremony's words are not of a document
-but of numbers that every custodian drew and was bound to before any of them was known (`roster.spoken_digest`).
+Two people on the phone who read the same words have the same document, as long as nobody chose what is digested: who
+makes both documents finds two with the same words after some 2^32 tries. So a ceremony's words are not of a document,
+they are of numbers that every custodian drew and was bound to before any of them was known (`roster.spoken_digest`).
 """
 
 from __future__ import annotations
