@@ -35,9 +35,19 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from unheld_verify import canonical, crypto, errors, note, signed
-from unheld_verify.columns import Attestation, EventColumn, ParkPeriod, Push, day_number, day_text, in_order
+from unheld_verify.columns import (
+    PARK_REASONS,
+    Attestation,
+    EventColumn,
+    ParkPeriod,
+    Push,
+    day_number,
+    day_text,
+    in_order,
+)
 from unheld_verify.errors import BadInputError, PartialError, UnheldError, VerificationError
 from unheld_verify.signed import Document, Signed
+from unheld_verify.words import one_line
 
 BRANCH, HEADQUARTERS = "branch", "headquarters"
 ACTS = {
@@ -51,6 +61,7 @@ EARLY_SECONDS = 300
 """How long before its day a push may be asked for."""
 DOOR_SECONDS = 3600
 NONCE_BYTES = 16
+_WORDS_MOST = 1000
 _ERRORS = {
     name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, UnheldError)
 }
@@ -144,8 +155,9 @@ def ask_of(document: Document) -> Ask:
         sound = (
             ask.act in ACTS[ask.role]
             and all(type(number) is int and 0 <= number < 2**32 for number in (address.set, address.index, ask.at))
+            and address.index < 256
             and (len(address.store), len(ask.nonce), len(ask.reply)) == (16, NONCE_BYTES, crypto.PARK_PUBLIC_BYTES)
-            and canonical.encode(ask.document()) == canonical.encode(document)
+            and signed.same(ask.document(), document)
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         sound = False
@@ -174,6 +186,8 @@ def door(address: Address, public: bytes, at: int, seed: bytes) -> Signed:
 def door_key(door: Signed, address: Address, public: bytes) -> bytes:
     """The key of a door. Raises VerificationError when this custodian did not sign it, BadInputError."""
     document = _check(door, address, public)
+    if door.kind != "door":
+        raise BadInputError(f"custodian {address.index}: a {door.kind} is no door")
     key = note.base64_bytes(str(document.get("key")), "door key")
     if len(key) != crypto.PARK_PUBLIC_BYTES:
         raise BadInputError("door: its key has another length")
@@ -214,7 +228,7 @@ def open_answer(data: bytes, ask: Signed, address: Address, public: bytes, priva
     if not isinstance(body, dict):
         raise BadInputError("answer: not an object")
     if "error" in body:
-        raise _ERRORS.get(str(body["error"]), UnheldError)(str(body.get("words")))
+        raise _ERRORS.get(str(body["error"]), UnheldError)(one_line(str(body.get("words")))[:_WORDS_MOST])
     return body
 
 
@@ -248,14 +262,21 @@ def push_of(body: Document) -> Push:
         keys = {
             pair: {component: keys[32 * at : 32 * at + 32] for component, keys in joined.items()}
             for at, pair in enumerate(pairs)
-        }  # merging refuses a key that is cut short
-        checks = {int(component): str(check) for component, check in body["checks"].items()}
-        return Push(
+        }
+        checks = {int(component): check for component, check in body["checks"].items()}
+        push = Push(
             body["set"], body["index"], day_number(body["day"]), keys, checks, publics_of(body["park"]),
             attestation_of(body["testimony"]),
         )  # fmt: skip
+        written = push_body(push)
+        sound = type(push.set) is type(push.index) is int and signed.same(
+            written, {name: body[name] for name in written}
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadInputError(f"push: {error!r}") from None
+    if not sound:
+        raise BadInputError("push: keys, fields or values that this version does not write")
+    return push
 
 
 def publics_body(publics: Mapping[ParkPeriod, bytes]) -> list[list[Any]]:
@@ -266,9 +287,13 @@ def publics_body(publics: Mapping[ParkPeriod, bytes]) -> list[list[Any]]:
 def publics_of(listed: Any) -> dict[ParkPeriod, bytes]:
     """The inverse of `publics_body`. Raises BadInputError."""
     try:
-        return {(reason, int(period)): note.base64_bytes(key, "parking key") for reason, period, key in listed}
+        publics = {(reason, int(period)): note.base64_bytes(key, "parking key") for reason, period, key in listed}
+        sound = signed.same(publics_body(publics), listed) and {reason for reason, _ in publics} <= set(PARK_REASONS)
     except (TypeError, ValueError) as error:
         raise BadInputError(f"parking keys: {error!r}") from None
+    if not sound or any(len(key) != crypto.PARK_PUBLIC_BYTES for key in publics.values()):
+        raise BadInputError("parking keys: keys or values that this version does not write")
+    return publics
 
 
 def parking(address: Address, publics: Mapping[ParkPeriod, bytes], at: int, seed: bytes) -> Signed:
@@ -278,10 +303,10 @@ def parking(address: Address, publics: Mapping[ParkPeriod, bytes], at: int, seed
 
 def parking_of(said: Signed, address: Address, public: bytes) -> dict[ParkPeriod, bytes]:
     """The keys of a `parking`. Raises VerificationError when this custodian did not sign it, BadInputError."""
-    publics = publics_of(_check(said, address, public).get("keys"))
-    if said.kind != "parking" or any(len(key) != crypto.PARK_PUBLIC_BYTES for key in publics.values()):
+    document = _check(said, address, public)
+    if said.kind != "parking":
         raise BadInputError(f"custodian {address.index}: these are no parking keys")
-    return publics
+    return publics_of(document.get("keys"))
 
 
 def attestation_body(attested: Attestation) -> Document:
@@ -307,7 +332,7 @@ def _of(address: Address, kind: str) -> Document:
 
 
 def _check(said: Signed, address: Address, public: bytes) -> Document:
-    document = said.by(public)
-    if any(document.get(name) != value for name, value in _of(address, said.kind).items()):
+    document = said.by(public, f"custodian {address.index}")
+    if any(not signed.same(document.get(name, ""), value) for name, value in _of(address, said.kind).items()):
         raise VerificationError(f"custodian {address.index}: this {said.kind} is another custodian's, set's or store's")
     return document

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unheld_verify import canonical, columns, crypto, note, signed
+from unheld_verify import columns, crypto, note, signed
 from unheld_verify.columns import EventColumn
 from unheld_verify.errors import BadInputError, NotAllowedError, VerificationError
 from unheld_verify.signed import Document, Signed
@@ -73,7 +73,7 @@ def verified(said: Signed) -> Grant:
     """The grant, if the subscriber it names signed it. Raises VerificationError, BadInputError."""
     try:
         grant = _grant(said.document)
-        sound = canonical.encode(grant.document()) == canonical.encode(said.document) and _is_sound(grant)
+        sound = signed.same(grant.document(), said.document) and _is_sound(grant)
     except (KeyError, TypeError, ValueError, AttributeError):
         sound = False
     if not sound:
@@ -105,10 +105,11 @@ def values_of(listed: Any) -> dict[tuple[EventColumn, int], dict[int, bytes]]:
             }
             for cls, day, sealed, values in listed
         }
+        sound = signed.same(values_body(found), listed) and {cls for (cls, _), _ in found} <= set(columns.CLASSES)
     except (TypeError, ValueError, AttributeError) as error:
         raise BadInputError(f"values: {error!r}") from None
-    if any(len(value) != VALUE_BYTES for values in found.values() for value in values.values()):
-        raise BadInputError(f"values: each has {VALUE_BYTES} bytes")
+    if not sound or any(len(value) != VALUE_BYTES for values in found.values() for value in values.values()):
+        raise BadInputError(f"values: not in order, or not {VALUE_BYTES} bytes each")
     return found
 
 
@@ -129,10 +130,11 @@ def open_values(
 
     Raises WrongKeyError, VerificationError when that custodian did not sign it for this grant, BadInputError.
     """
-    document = signed.decode(crypto.box_open(private, sealed, _values_info(asked, place)), "values").by(public)
-    if {**document, "values": []} != _values_head(asked, place) | {"values": []}:
+    said = signed.decode(crypto.box_open(private, sealed, _values_info(asked, place)), "values")
+    document = said.by(public, f"custodian {place[1]}")
+    if not signed.same({**document, "values": []}, _values_head(asked, place) | {"values": []}):
         raise VerificationError(f"custodian {place[1]}: these values are for another grant, set or store")
-    return values_of(document["values"])
+    return values_of(document.get("values"))
 
 
 def tombstone(store: bytes, label: bytes) -> bytes:
@@ -141,7 +143,7 @@ def tombstone(store: bytes, label: bytes) -> bytes:
 
 
 def join(values: Sequence[bytes]) -> bytes:
-    """F(label) from the value of every component."""
+    """F(label) from the value of every component, one of each and all of them: what is left out, F lacks."""
     return crypto.xor(values)
 
 
