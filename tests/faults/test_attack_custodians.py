@@ -17,7 +17,7 @@ from unheld.workflows import status as statuses
 from unheld_branch.kernel import locks
 from unheld_branch.workflows import day
 from unheld_custodian.local import LocalCustodians
-from unheld_custodian.state import decode, event_column
+from unheld_custodian.state import event_column
 from unheld_verify import canonical, columns
 from unheld_verify import plan as plans
 from unheld_verify.errors import BadInputError, LockedError, PartialError
@@ -55,7 +55,7 @@ def said(made: TestStore, kind: str) -> dict[str, object]:
 
 def held_pairs(made: TestStore, number: int) -> set[tuple[str, int]]:
     """(class, event day) of the column keys in one custodian's state."""
-    state = decode(made.custodians.custodians[number]._sealed.load())
+    state = made.custodians.custodians[number].state
     return {event_column(name) for name in state.keys}
 
 

@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from unheld_custodian.custodian import Custodian, Status, Terms, local_genesis
+from unheld_custodian.kept import NAME, Kept
+from unheld_custodian.state import State, Whole
 from unheld_slots import durable
 from unheld_slots.places import slot_uri
-from unheld_slots.slot import create_slot, open_slot
+from unheld_slots.sealed import SealedState
+from unheld_slots.slot import Slot, create_slot, open_slot
+from unheld_verify import columns, crypto
 from unheld_verify.columns import Attestation, EventColumn, ParkPeriod, Push
 from unheld_verify.errors import BadInputError, NoStoreError, PartialError, StateError, UnheldError
 
@@ -39,7 +43,7 @@ class LocalCustodians:
         durable.make_folder(folder)
         durable.make_folder(slots)
         custodians = {
-            index: Custodian.create(
+            index: _create(
                 _folder(folder, index), create_slot(_slot(slots, index)), replace(terms, index=index), chains[index]
             )
             for index in range(terms.n)
@@ -54,7 +58,7 @@ class LocalCustodians:
         for path in sorted(folder.glob("custodian-[0-9]")):
             index = int(path.name.removeprefix("custodian-"))
             try:
-                custodians[index] = Custodian.open(path, open_slot(_slot(slots, index)))
+                custodians[index] = _open(path, open_slot(_slot(slots, index)))
             except UnheldError as error:
                 away[index] = str(error)
         if not custodians:
@@ -87,7 +91,7 @@ class LocalCustodians:
 
     def erase_everything(self, today: int) -> list[Attestation]:
         """Erase everything at all that are here. Raises PartialError after asking all, when one refused."""
-        return self._all(lambda custodian: custodian.erase_everything(today))
+        return self._all(lambda custodian: custodian.erase_everything(today, today, crypto.random_bytes(32)))
 
     def park_publics(self, today: int) -> dict[int, dict[ParkPeriod, bytes]]:
         """Parking keys by custodian. Raises PartialError when one refused."""
@@ -128,6 +132,22 @@ class LocalCustodians:
             except UnheldError as error:
                 refused[index] = error
         return answers, refused
+
+
+def _create(folder: Path, slot: Slot, terms: Terms, chains: Mapping[int, bytes]) -> Custodian:
+    state = State(
+        store=terms.store, set=terms.set, index=terms.index, n=terms.n, t=terms.t,
+        lifetimes=columns.check_lifetimes(terms.lifetimes), late_days=columns.check_late_days(terms.late_days),
+        next_day=terms.first_day, sign=crypto.random_bytes(32), chains=dict(chains),
+    )  # fmt: skip
+    place = (terms.store, terms.set)
+    return Custodian(Kept.create(folder, slot, Whole(f"custodian-{terms.index}", 0, {place: state})), place)
+
+
+def _open(folder: Path, slot: Slot) -> Custodian:
+    kept = Kept(SealedState(folder, NAME, slot))
+    (place,) = kept.whole.sets
+    return Custodian(kept, place)
 
 
 def _folder(folder: Path, index: int) -> Path:

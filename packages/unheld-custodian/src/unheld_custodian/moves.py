@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from unheld_custodian.state import KeyName, State, event_column, key_name
+from unheld_custodian.state import KeyName, Line, State, Whole, event_column, key_name
 from unheld_verify import columns, crypto
 from unheld_verify.columns import EventColumn, ParkPeriod
-from unheld_verify.errors import BadInputError, StateError
+from unheld_verify.errors import BadInputError, NotAllowedError, StateError
+from unheld_verify.roster import ACCESS_DAY, ACCESS_MONTH, ISSUES_MOST, Draft
 
 GRACE_DAYS = 1
 WEEKS_AHEAD = 10
 QUARANTINE_AHEAD = 14
+DAY_SECONDS = 86_400
+JOURNAL_MOST = 200
+_MONTH_DAYS = 30
+
+
+def noted(whole: Whole, second: int, words: str) -> Whole:
+    """The memory with one more line in its journal, having seen this second."""
+    return replace(
+        whole, latest=max(whole.latest, second), journal=(*whole.journal, Line(second, words))[-JOURNAL_MOST:]
+    )
+
+
+def begun(draft: Draft, index: int, sign: bytes, seeds: Mapping[int, bytes], founded: bytes, today: int) -> State:
+    """The state of custodian `index` of a set that was founded today; `founded` is the transcript's digest."""
+    return State(
+        store=draft.store, set=draft.set, index=index, n=draft.n, t=draft.t, lifetimes=dict(draft.lifetimes),
+        late_days=draft.late_days, next_day=draft.begins, sign=sign, chains=dict(seeds), begins=draft.begins,
+        branch=draft.branch, headquarters=draft.headquarters, log_key=draft.log_key, freeze_days=draft.freeze_days,
+        founded=founded, beat_day=today,
+    )  # fmt: skip
 
 
 def opened(state: State, day: int, today: int) -> State:
@@ -24,6 +45,8 @@ def opened(state: State, day: int, today: int) -> State:
         return state
     if day > today:
         raise StateError(f"day {_text(day)} has not begun here (today is {_text(today)}): check the clocks")
+    if _ended(state, day):
+        raise StateError(f"this set of custodians was retired from {_text(state.retired)} on: ask the next set")
     if day < state.next_day:
         raise StateError(f"day {_text(day)} is over: the chain stands at {_text(state.next_day)} and never goes back")
     state = skipped(state, day)
@@ -35,6 +58,21 @@ def opened(state: State, day: int, today: int) -> State:
             keys[key_name(pair, day, component)] = columns.column_key(day_key, *pair)
     state = replace(state, keys=keys, open_days=tuple(sorted((*state.open_days, day))))
     return skipped(state, day + 1)
+
+
+def issued(state: State, day: int, ask: bytes) -> State:
+    """The state in which `ask` (its digest) was handed the open `day`: the same ask counts once.
+
+    Raises NotAllowedError when too many asked already.
+    """
+    asks = state.issues.get(day, ())
+    if ask in asks:
+        return state
+    if len(asks) >= ISSUES_MOST:
+        raise NotAllowedError(
+            f"day {_text(day)} was handed out {ISSUES_MOST} times, and that is the most: park instead"
+        )
+    return replace(state, issues={**state.issues, day: (*asks, ask)})
 
 
 def skipped(state: State, day: int) -> State:
@@ -58,7 +96,7 @@ def closed(state: State, day: int, today: int) -> State:
     if day >= state.next_day and day > today:
         raise StateError(f"day {_text(day)} was never opened here (today is {_text(today)}): there is nothing to close")
     state = skipped(state, day + 1)
-    return replace(state, open_days=tuple(other for other in state.open_days if other != day))
+    return _opened_at(state, [other for other in state.open_days if other != day])
 
 
 def lapsed(state: State, today: int) -> State:
@@ -67,12 +105,16 @@ def lapsed(state: State, today: int) -> State:
     Chains are stepped to today: others may have opened the days between, and their keys must not be derivable here
     after they lapsed. Days that nobody closed are closed after a day of grace.
     """
-    state = skipped(state, today)
+    state = _opened_at(skipped(state, today), [day for day in state.open_days if day >= today - GRACE_DAYS])
+    if today // _MONTH_DAYS != state.month:
+        state = replace(state, month=today // _MONTH_DAYS, month_key=b"", asked={})
     return replace(
         state,
+        chains={} if _ended(state, today) else state.chains,
+        tombstones={stone: day for stone, day in state.tombstones.items() if day > today},
+        used={digest: use for digest, use in state.used.items() if use[1] > today * DAY_SECONDS},
         keys={name: key for name, key in state.keys.items() if not _is_due(state, event_column(name), today)},
         erased=frozenset(pair for pair in state.erased if not _is_due(state, pair, today)),
-        open_days=tuple(day for day in state.open_days if day >= today - GRACE_DAYS),
         park={
             period: private
             for period, private in state.park.items()
@@ -92,7 +134,7 @@ def erased(state: State, pairs: Collection[EventColumn], today: int) -> State:
         if cls == "identity" and day != columns.month_start(day):
             raise BadInputError(f"erase identity {_text(day)}: its columns are named by the first day of a month")
     state = skipped(state, today)
-    if state.next_day == today:
+    if state.next_day == today and not _ended(state, today):
         state = opened(state, today, today)
     keys = {name: key for name, key in state.keys.items() if event_column(name) not in pairs}
     listed = frozenset(pair for pair in pairs if not _is_due(state, pair, today))
@@ -101,7 +143,33 @@ def erased(state: State, pairs: Collection[EventColumn], today: int) -> State:
 
 def emptied(state: State, today: int) -> State:
     """The state that holds nothing of the past: no column key, open day or parking key."""
-    return replace(skipped(state, today + 1), keys={}, open_days=(), park={})
+    return replace(skipped(state, today + 1), keys={}, open_days=(), issues={}, park={})
+
+
+def entombed(state: State, stones: Collection[bytes], today: int) -> State:
+    """The state that answers for none of these labels, until nothing sealed under them up to today can live."""
+    last = today + max(state.lifetimes.values())
+    return replace(state, tombstones={**state.tombstones, **dict.fromkeys(stones, last)})
+
+
+def granted(state: State, label: bytes, grant: bytes, use: tuple[bytes, int], today: int) -> State:
+    """The state in which a grant (its digest) is used, and counted for its label; `use` is (ask, when it expires).
+
+    A label is kept as an HMAC under a key that goes with its month. Raises NotAllowedError over a quota.
+    """
+    month = today // _MONTH_DAYS
+    key = state.month_key if state.month_key and state.month == month else crypto.random_bytes(32)
+    asked = dict(state.asked) if key == state.month_key else {}
+    name = crypto.hmac_sha256(key, label)[:16]
+    asked[name] = asked.get(name, 0) + 1
+    in_all = state.day_asked[1] + 1 if state.day_asked[0] == today else 1
+    if asked[name] > ACCESS_MONTH:
+        raise NotAllowedError(f"{ACCESS_MONTH} answers in 30 days are the most: wait for the next 30")
+    if in_all > ACCESS_DAY:
+        raise NotAllowedError(f"{ACCESS_DAY} answers a day are the most: try tomorrow")
+    return replace(
+        state, month=month, month_key=key, asked=asked, day_asked=(today, in_all), used={**state.used, grant: use}
+    )
 
 
 def parking(state: State, today: int) -> State:
@@ -131,6 +199,16 @@ def keys_of_day(state: State, day: int, today: int) -> dict[EventColumn, dict[in
 
 def _component(name: KeyName) -> int:
     return name[3]
+
+
+def _opened_at(state: State, days: Collection[int]) -> State:
+    """With these open days alone."""
+    issues = {day: asks for day, asks in state.issues.items() if day in days}
+    return replace(state, open_days=tuple(days), issues=issues)
+
+
+def _ended(state: State, day: int) -> bool:
+    return 0 < state.retired <= day
 
 
 def _lives(state: State, pair: EventColumn, today: int) -> bool:

@@ -28,7 +28,7 @@ from unheld_branch.store import targets
 from unheld_branch.store.blocks import Place
 from unheld_branch.store.policy import Policy
 from unheld_custodian import state as custodian_states
-from unheld_custodian.state import State
+from unheld_custodian.state import Whole
 from unheld_verify import canonical, columns, crypto, parked
 from unheld_verify.columns import CLASS_NAMES, Column
 from unheld_verify.errors import UnheldError, WrongKeyError
@@ -146,8 +146,8 @@ class Closure:
         match states.parsed(data):
             case (directory, DayKeys() as keys):
                 self.take_day(_ANY, directory, keys)
-            case (_, State() as state):
-                self.take_custodian(_ANY, state)
+            case (_, Whole() as whole):
+                self.take_custodian(_ANY, whole)
             case (_, bytes(secret)):
                 for name in self.graph.kept_in("slot"):
                     self.held.add(name, secret)
@@ -228,13 +228,14 @@ class Closure:
         for _, plaintext in self.open_all(edge):
             self.take_custodian(edge, custodian_states.decode(plaintext))
 
-    def take_custodian(self, edge: Edge, state: State) -> None:
-        """Hold a custodian's keys."""
-        self.gain(edge, "chain", *((number, state.next_day, link) for number, link in state.chains.items()))
-        keys = ((Column(CLASS_NAMES[cls], d, e), number, key) for (cls, d, e, number), key in state.keys.items())
-        self.gain(edge, "column-key", *keys)
-        self.gain(edge, "park-private-key", *((state.index, *period, key) for period, key in state.park.items()))
-        self.gain(edge, "custodian-sign-seed", state.sign)
+    def take_custodian(self, edge: Edge, whole: Whole) -> None:
+        """Hold a custodian's keys, of every set."""
+        for state in whole.sets.values():
+            self.gain(edge, "chain", *((number, state.next_day, link) for number, link in state.chains.items()))
+            keys = ((Column(CLASS_NAMES[cls], d, e), number, key) for (cls, d, e, number), key in state.keys.items())
+            self.gain(edge, "column-key", *keys)
+            self.gain(edge, "park-private-key", *((state.index, *period, key) for period, key in state.park.items()))
+            self.gain(edge, "custodian-sign-seed", state.sign)
 
     def handles_file(self, edge: Edge) -> None:
         """Which blocks of an open batch belong together."""

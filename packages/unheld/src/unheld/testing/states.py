@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from unheld_branch.keys.columns import DayKeys
 from unheld_custodian import state as custodian_states
-from unheld_custodian.state import State
+from unheld_custodian.state import Whole
 from unheld_verify import crypto
 from unheld_verify.errors import UnheldError
 
@@ -20,13 +20,12 @@ KEY_BYTES = 32
 MOST_BYTES = 8 << 20  # more than any state takes
 RAW_MOST = 64 << 10  # of a file that is no text, every offset of so many bytes is tried
 
-_DAY, _OPEN, _CUSTODIAN, _SLOT = b"UNHDAYK1", b"UNHOPEN1", b"UNHCUST1", b"UNHSLOT1"
-_MAGIC = re.compile(rb"UNH(?:DAYK1|OPEN1|CUST1|SLOT1)")
+_DAY, _OPEN, _CUSTODIAN, _SLOT = b"UNHDAYK1", b"UNHOPEN1", b"UNHCUST2", b"UNHSLOT1"
+_MAGIC = re.compile(rb"UNH(?:DAYK1|OPEN1|CUST2|SLOT1)")
 _WRITTEN = re.compile(
     rb"[0-9a-fA-F]{64,}|[A-Za-z0-9+/]{43}=" + rb"|b'(?:[^'\\]|\\.)*'" + rb'|b"(?:[^"\\]|\\.)*"', re.DOTALL
 )
 _LEAST_VALUES = 16  # 32 random bytes with fewer different values: once in 10^11
-_CHAIN, _KEY = 2 + 32, 1 + 4 + 4 + 2 + 32
 _SLOT_SIGNED, _SLOT_BYTES = 128, 160
 
 
@@ -53,15 +52,12 @@ def _length(data: bytes) -> int:
 
 def _custodian_length(data: bytes) -> int:
     end = 12 + int.from_bytes(data[8:12], "big")
-    counts = {name: re.search(rb'"%s":(\d+)' % name, data[12:end]) for name in (b"chains", b"keys")}
-    if None in counts.values():
-        return 0
-    chains, keys = (int(found.group(1)) for found in counts.values() if found)
-    return end + chains * _CHAIN + keys * _KEY
+    binary = re.search(rb'"binary":(\d+)', data[12:end])
+    return end + int(binary.group(1)) if binary else 0
 
 
-def parsed(state: bytes) -> tuple[bytes, bytes | DayKeys | State] | None:
-    """(directory key or nothing, what the state is): a slot's secret, day keys or a custodian's state."""
+def parsed(state: bytes) -> tuple[bytes, bytes | DayKeys | Whole] | None:
+    """(directory key or nothing, what the state is): a slot's secret, day keys or a custodian's memory."""
     try:
         if state[:8] == _OPEN:
             return state[8:40], DayKeys.from_bytes(state[40:])

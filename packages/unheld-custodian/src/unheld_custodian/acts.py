@@ -1,0 +1,278 @@
+"""What a custodian does when the branch or headquarters asks, and when it does not.
+
+    act         body of the ask      body of the answer, besides `generation` (others: `unheld_verify.custody`)
+    beat        day, answered        figures; `answered` ({a request's id: [index]}, may be missing) is for the person
+    freeze      words                figures
+    thaw        -                    figures
+    retire      from (a day)         decision: empty until the person here approved or refused; then repeat the ask
+    drill       drill (hex, 32 B)    decision; the four words that headquarters reads aloud are those of `drill`
+    evaluate    grant (signed)       grant (digest), values (base64, sealed to the subscriber)
+
+Days are the custodian's own. A clock that goes back moves nothing back; one that is more than three days ahead of what
+was last seen is believed by nobody until headquarters or the person here says the same date: until then nothing is
+handed out and nothing is erased. Headquarters' beats, freezes, thaws and retirings must not be older than the latest of
+them, and a thaw is later than the freeze. An ask is answered again when it comes again, and counts once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from unheld_custodian import ceremony, evaluating, moves
+from unheld_custodian.custodian import Custodian
+from unheld_custodian.state import Request, State, Whole
+from unheld_verify import columns, crypto, custody, note, plan, signed, spoken
+from unheld_verify.custody import HEADQUARTERS, SKEW_SECONDS, Ask
+from unheld_verify.errors import BadInputError, NotAllowedError, RolledBackError, StateError
+from unheld_verify.signed import Document
+
+JUMP_SECONDS = 3 * moves.DAY_SECONDS
+_HANDING = ("open", "unpark", "evaluate")
+_ALWAYS = ("status", "beat")
+_IN_DOUBT = ("freeze", "thaw", "drill", "retire", "park")
+_ORDERED = ("beat", "freeze", "thaw", "retire")
+
+
+@dataclass(frozen=True)
+class Now:
+    """The time: `clock` as it stands, `second` as it is believed. `jumped`: the clock is too far ahead to be."""
+
+    clock: int
+    second: int
+    jumped: bool
+
+    @property
+    def day(self) -> int:
+        """The day that it is believed to be."""
+        return self.second // moves.DAY_SECONDS
+
+
+def now(whole: Whole, clock: int) -> Now:
+    """The time, given what was last seen."""
+    jumped = clock > whole.latest + JUMP_SECONDS
+    return Now(clock, whole.latest if jumped else max(clock, whole.latest), jumped)
+
+
+def frozen(whole: Whole, state: State, day: int) -> str:
+    """Who froze a set: `person`, `headquarters`, `silence` (of headquarters), or nobody (empty)."""
+    if whole.frozen[0]:
+        return "person"
+    if state.frozen_at:
+        return "headquarters"
+    return "silence" if day - state.beat_day > state.freeze_days else ""
+
+
+def answer(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
+    """Do what an authentic ask (of this digest) says. Raises UnheldError: then nothing was done."""
+    if abs(ask.at - time.clock) > SKEW_SECONDS:
+        raise NotAllowedError(f"asked at {ask.at}, and the clock here says {time.clock}: set the clocks right")
+    _check_seen(custodian, ask)
+    if ask.act not in _ALWAYS:
+        _check_may(custodian, ask.act, time)
+    if ask.act in _ORDERED:
+        _check_order(custodian, ask)
+    body = _ACTS[ask.act](custodian, ask, digest, time)
+    return body | {"generation": custodian.kept.generation}
+
+
+def lapsed(whole: Whole, time: Now) -> Whole:
+    """The memory without anything that is due, and without sets that nothing is left of. The calendar does this."""
+    if time.jumped:
+        return whole
+    gone = [
+        place
+        for place, state in whole.sets.items()
+        if state.retired and time.day > state.retired + 2 * max(state.lifetimes.values())
+    ]
+    sets = {place: moves.lapsed(state, time.day) for place, state in whole.sets.items() if place not in gone}
+    after = ceremony.expired(replace(whole, sets=sets), time.second)
+    return after if after == whole else moves.noted(after, time.second, "let lapse what was due")
+
+
+def _check_seen(custodian: Custodian, ask: Ask) -> None:
+    seen = ask.body.get("seen", 0)
+    if type(seen) is not int:
+        raise BadInputError("seen: not a number")
+    older = seen > custodian.kept.generation
+    # The branch alone could end a custodian with a number of its own, so only headquarters' word is kept.
+    if older and ask.role == HEADQUARTERS:
+        custodian.change(lambda state: replace(state, rolled_back=True), "was put back from an older copy")
+    if (older or custodian.state.rolled_back) and ask.act not in _ALWAYS:
+        raise RolledBackError("this custodian was put back from a backup: it serves this set no more, replace it")
+
+
+def _check_may(custodian: Custodian, act: str, time: Now) -> None:
+    if time.jumped and act not in _IN_DOUBT:
+        raise StateError("the clock here made a large step: first headquarters or the person here confirms the date")
+    if act in _HANDING and (who := frozen(custodian.kept.whole, custodian.state, time.day)):
+        raise StateError(f"frozen by {who}: nothing is handed out; what is due lapses")
+
+
+def _check_order(custodian: Custodian, ask: Ask) -> None:
+    state = custodian.state
+    if ask.at < state.hq_at or (ask.act == "thaw" and ask.at == state.frozen_at):
+        raise NotAllowedError(f"{ask.act}: older than what headquarters said last")
+
+
+def _open(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
+    day, early = _day(ask, "day"), (time.second + custody.EARLY_SECONDS) // moves.DAY_SECONDS
+    if day not in (time.day, early):
+        raise StateError(f"{columns.day_text(day)} is not open: today is {columns.day_text(time.day)} here")
+    return custody.push_body(custodian.open_day(day, day, digest))
+
+
+def _close(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
+    early = (time.second + custody.EARLY_SECONDS) // moves.DAY_SECONDS
+    return custody.attestation_body(custodian.close_day(_day(ask, "day"), early))
+
+
+def _lapse(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
+    return custody.attestation_body(custodian.lapse(time.day))
+
+
+def _erase(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
+    said = _plan(custodian, ask)
+    if not said.columns:
+        raise BadInputError(f"a plan to forget {said.act} names no column")
+    return custody.attestation_body(custodian.erase(said.columns, time.day))
+
+
+def _erase_everything(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
+    said = _plan(custodian, ask)
+    if said.act != "everything":
+        raise BadInputError(f"a plan to forget {said.act} is none for everything")
+    made = columns.day_number(said.made)
+    return custody.attestation_body(custodian.erase_everything(time.day, made, bytes.fromhex(said.digest)))
+
+
+def _park(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
+    publics = custodian.park_publics(time.day)
+    return {"parking": custody.parking(ask.address, publics, time.clock, custodian.state.sign).as_json()}
+
+
+def _unpark(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
+    shares = custodian.open_parked(note.base64_bytes(_text(ask, "header"), "header"))
+    return {"shares": {str(component): share.hex() for component, share in shares.items()}}
+
+
+def _tombstone(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
+    listed = ask.body.get("hashes")
+    stones = [bytes.fromhex(stone) for stone in listed] if isinstance(listed, list) else []
+    if not stones or any(len(stone) != 16 for stone in stones):
+        raise BadInputError("tombstone: name hashes of 16 bytes")
+    state = custodian.change(lambda state: moves.entombed(state, stones, time.day), "took tombstones")
+    return {"hashes": [stone.hex() for stone in stones if stone in state.tombstones]}
+
+
+def _evaluate(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
+    said = signed.from_json(ask.body.get("grant"), "grant")
+    values = evaluating.evaluate(custodian, said, digest)
+    return {"grant": said.digest.hex(), "values": note.base64_text(values)}
+
+
+def _beat(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
+    day, today = _day(ask, "day"), time.clock // moves.DAY_SECONDS
+    if abs(day - today) > 1:
+        raise NotAllowedError(f"a beat of {columns.day_text(day)}, and the clock here says {columns.day_text(today)}")
+
+    def move(state: State) -> State:
+        return replace(state, beat_day=max(state.beat_day, day), hq_at=ask.at)
+
+    answered = ask.body.get("answered", {})
+    custodian.kept.change(lambda whole: ceremony.told(whole, answered))
+    if time.jumped:
+        custodian.second = time.clock
+        custodian.kept.change(lambda whole: moves.noted(whole, time.clock, "headquarters confirmed the date"))
+    custodian.change(move, "heard headquarters")
+    return figures(custodian, today if time.jumped else time.day)
+
+
+def _freeze(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
+    words = _text(ask, "words")[:200]
+    custodian.change(lambda state: replace(state, frozen_at=ask.at, hq_at=ask.at), f"frozen by headquarters: {words}")
+    return figures(custodian, time.day)
+
+
+def _thaw(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
+    custodian.change(lambda state: replace(state, frozen_at=0, hq_at=ask.at), "thawed by headquarters")
+    return figures(custodian, time.day)
+
+
+def _retire(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
+    day = _day(ask, "from")
+    name = crypto.sha256(b"unheld/v1/retire", ask.address.encode(), day.to_bytes(4, "big"))
+    sentence = f"Shall this custodian make no more keys for set {ask.address.set} from {columns.day_text(day)} on?"
+    decided = _put(custodian, "retire", name, sentence)
+    if decided == "approved":
+        custodian.change(
+            lambda state: (
+                moves.lapsed(replace(state, retired=day, hq_at=ask.at), time.day) if not time.jumped else state
+            ),
+            f"retired from {columns.day_text(day)} on",
+        )
+    return {"decision": decided}
+
+
+def _drill(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
+    name = bytes.fromhex(_text(ask, "drill"))
+    if len(name) != 32:
+        raise BadInputError("drill: name it by 32 bytes")
+    sentence = "This is a drill. Let headquarters read you four words by voice, and write them down here."
+    return {"decision": _put(custodian, "drill", name, sentence, spoken.words(name))}
+
+
+def _status(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
+    return figures(custodian, time.day)
+
+
+def figures(custodian: Custodian, day: int) -> Document:
+    """What `status` answers: days as text, `open` as [day, issues], `frozen` as `frozen` says."""
+    status, state = custodian.status(), custodian.state
+    names = ("set", "index", "n", "t", "columns", "keys", "erased", "park_periods", "tombstones", "generation", "slot")
+    return {name: getattr(status, name) for name in names} | {
+        "store": status.store,
+        "day": columns.day_text(day),
+        "next_day": columns.day_text(status.next_day),
+        "open": [[columns.day_text(one), count] for one, count in zip(status.open_days, status.issues, strict=True)],
+        "lapses": columns.day_text(status.lapses) if status.lapses else "",
+        "beat": columns.day_text(status.beat_day),
+        "retired": columns.day_text(status.retired) if status.retired else "",
+        "frozen": frozen(custodian.kept.whole, state, day),
+        "rolled_back": state.rolled_back,
+    }
+
+
+def _put(custodian: Custodian, kind: str, name: bytes, sentence: str, words: tuple[str, ...] = ()) -> str:
+    state = custodian.state
+    who, store = ceremony.caller(state.headquarters), state.store.hex()
+    request = Request(name.hex(), kind, store, state.set, who, sentence, words, custodian.second, ())
+    whole = custodian.kept.change(lambda whole: ceremony.asked(whole, request))
+    found = next(one for one in whole.requests if one.id == request.id)
+    if (found.kind, found.store, found.set) != (kind, store, state.set):
+        raise BadInputError(f"{kind}: a request of this name is there already")
+    return found.decision
+
+
+def _plan(custodian: Custodian, ask: Ask) -> plan.Plan:
+    said = plan.decode(note.base64_bytes(_text(ask, "plan"), "plan"))
+    said.verify(custodian.state.headquarters, custodian.store)
+    return said
+
+
+def _day(ask: Ask, name: str) -> int:
+    return columns.day_number(_text(ask, name))
+
+
+def _text(ask: Ask, name: str) -> str:
+    value = ask.body.get(name)
+    if not isinstance(value, str):
+        raise BadInputError(f"{ask.act}: it says no {name}")
+    return value
+
+
+_ACTS: dict[str, Callable[[Custodian, Ask, bytes, Now], Document]] = {
+    "open": _open, "close": _close, "lapse": _lapse, "erase": _erase, "erase-everything": _erase_everything,
+    "park": _park, "unpark": _unpark, "tombstone": _tombstone, "status": _status, "beat": _beat,
+    "evaluate": _evaluate, "freeze": _freeze, "thaw": _thaw, "retire": _retire, "drill": _drill,
+}  # fmt: skip

@@ -1,0 +1,240 @@
+"""A custodian's part in the making of a set without a dealer (`unheld_verify.roster`, `docs/spec/set.md`).
+
+`heard` turns a document of headquarters into the memory after it and the answer. A document that comes again gets the
+same answer until the set is founded. An answer is the next document; `wait` until the person decided; a signed
+`refused` when the person said no; `complaint`; and at the end `active`, with the transcript's digest. `progress`
+({"about": a request's id, "answered": [index]}, signed by headquarters) only tells the person who has answered.
+
+A draft names this custodian by the name it was made with. A second draft for the same set replaces the first while the
+person has not joined, after a refusal and after a complaint. One deal is made for one roster, ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from unheld_custodian import moves
+from unheld_custodian.state import Ceremony, Place, Request, State, Whole
+from unheld_verify import columns, crypto, custody, roster, signed, spoken
+from unheld_verify.errors import BadInputError, NotAllowedError, StateError, VerificationError
+from unheld_verify.roster import Draft
+from unheld_verify.signed import Document, Signed
+
+CEREMONIES_MOST = 8
+CEREMONY_DAYS = 30
+REQUESTS_MOST = 50
+
+Heard = tuple[Whole, bytes]
+
+
+def heard(whole: Whole, said: Signed, second: int) -> Heard:
+    """The memory after a document of a ceremony, and the answer. Raises what the document's check raises,
+    NotAllowedError for one that does not belong to what was agreed before, StateError for one out of turn.
+    """
+    if said.kind not in (*_STAGES, "progress"):
+        raise BadInputError(f"a {said.kind[:40]!r} is nothing that headquarters sends to a custodian")
+    if said.kind == "progress":
+        return _progress(whole, said), custody.wait()
+    draft = _draft(said)
+    place = (draft.store, draft.set)
+    if place in whole.sets:
+        return whole, _active(whole.sets[place], said)
+    if said.kind == "draft":
+        whole = _proposed(whole, draft, said, second)
+    ceremony = whole.ceremonies.get(place)
+    if ceremony is None or ceremony.draft != _inner(said, "draft").encode():
+        raise StateError("this custodian was not asked with that draft: send the draft first")
+    if said.digest in ceremony.said:
+        return whole, ceremony.said[said.digest]
+    return _STAGES[said.kind](whole, place, ceremony, said, second)
+
+
+def expired(whole: Whole, second: int) -> Whole:
+    """The memory without ceremonies that nobody ended in 30 days, and without requests older than the newest 50."""
+    oldest = second - CEREMONY_DAYS * moves.DAY_SECONDS
+    kept = {place: one for place, one in whole.ceremonies.items() if one.received > oldest}
+    places = {(store.hex(), number) for store, number in kept}
+    requests = [one for one in whole.requests if one.received > oldest or (one.store, one.set) in places]
+    return replace(whole, ceremonies=kept, requests=tuple(requests[-REQUESTS_MOST:]))
+
+
+def asked(whole: Whole, request: Request) -> Whole:
+    """The memory with one more request for the person; one that is there already stays as it is."""
+    if any(one.id == request.id for one in whole.requests):
+        return whole
+    return replace(whole, requests=(*whole.requests, request)[-REQUESTS_MOST:])
+
+
+def decision(whole: Whole, digest: bytes) -> str:
+    """What the person said to the request with this digest: empty until then."""
+    return next((one.decision for one in whole.requests if one.id == digest.hex()), "")
+
+
+def caller(headquarters: bytes) -> str:
+    """How the person sees which headquarters asks: its key as four words."""
+    return "headquarters " + "-".join(spoken.words(crypto.sha256(headquarters)))
+
+
+def _draft(said: Signed) -> Draft:
+    """The draft in a document, after checking the document's own signatures."""
+    match said.kind:
+        case "draft":
+            return roster.draft_of(said)
+        case "roster":
+            return roster.roster_of(said).draft
+        case "transcript":
+            return roster.transcript_of(said)[0].draft
+    return roster.founded_of(said)[0].draft
+
+
+def _inner(said: Signed, kind: str) -> Signed:
+    """The document of an earlier stage that a checked one carries."""
+    order = ("founded", "transcript", "roster", "draft")
+    for stage in order[order.index(said.kind) + 1 : order.index(kind) + 1]:
+        said = signed.from_json(said.document[stage], stage)
+    return said
+
+
+def _proposed(whole: Whole, draft: Draft, said: Signed, second: int) -> Whole:
+    place, known = (draft.store, draft.set), whole.ceremonies.get((draft.store, draft.set))
+    if known and known.draft == said.encode():
+        return whole
+    if known and (known.transport or known.drawn):
+        raise NotAllowedError(f"this custodian joined another draft of set {draft.set}: number the new set anew")
+    if whole.name not in draft.names:
+        raise BadInputError(f"this custodian is called {whole.name!r}, and the draft names no such custodian")
+    if known is None and len(whole.ceremonies) >= CEREMONIES_MOST:
+        raise NotAllowedError("too many sets are being made with this custodian: wait until one is founded or ends")
+    index = draft.names.index(whole.name)
+    ceremony = Ceremony(said.encode(), index, second, crypto.random_bytes(32))
+    requests = tuple(one for one in whole.requests if not _is_of(one, place))
+    sentence = (
+        f"Will you be one of {draft.n} custodians of the store {draft.store.hex()[:8]} from "
+        f"{columns.day_text(draft.begins)} on? Any {draft.t} of you together can open a closed day; fewer cannot."
+    )
+    whole = replace(whole, ceremonies={**whole.ceremonies, place: ceremony}, requests=requests)
+    return asked(whole, _request(draft, said, second, sentence))
+
+
+def _request(draft: Draft, said: Signed, second: int, sentence: str) -> Request:
+    words = spoken.words(said.digest) if said.kind == "roster" else ()
+    store, who = draft.store.hex(), caller(draft.headquarters)
+    return Request(said.digest.hex(), said.kind, store, draft.set, who, sentence, words, second, draft.names)
+
+
+def _join(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: int) -> Heard:
+    if (decided := decision(whole, said.digest)) != "approved":
+        return _undecided(whole, place, ceremony, said, decided)
+    private, public = crypto.park_keypair()
+    joined = roster.join(said, ceremony.index, ceremony.sign, public)
+    return _answered(whole, place, replace(ceremony, transport=private), said, joined)
+
+
+def _deal(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: int) -> Heard:
+    found = roster.roster_of(said)
+    if not ceremony.transport or ceremony.roster:
+        raise NotAllowedError("this custodian has not joined, or has dealt for another roster: number the set anew")
+    own = (crypto.sign_public(ceremony.sign), crypto.park_public(ceremony.transport))
+    if (found.signs[ceremony.index], found.transports[ceremony.index]) != own:
+        raise VerificationError(f"roster: the keys of custodian {ceremony.index} are not those that it made")
+    sentence = (
+        f"All {found.draft.n} custodians have joined. Let headquarters, or another custodian, read you the four words "
+        "of their list by voice: only if they are the same do all of you have the same list."
+    )
+    whole = asked(whole, _request(found.draft, said, second, sentence))
+    if (decided := decision(whole, said.digest)) != "approved":
+        return _undecided(whole, place, ceremony, said, decided)
+    mine = roster.dealt(found.draft.n, found.draft.t, ceremony.index)
+    seeds = {number: crypto.random_bytes(roster.SEED_BYTES) for number in mine}
+    dealt = roster.deal(found, ceremony.index, seeds, ceremony.sign)
+    return _answered(whole, place, replace(ceremony, roster=said.digest, drawn=seeds), said, dealt)
+
+
+def _verdict(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: int) -> Heard:
+    found, _ = roster.transcript_of(said)
+    if ceremony.roster != found.digest or not ceremony.transport:
+        raise NotAllowedError("this custodian did not deal for that roster, or has judged another transcript of it")
+    index, sign = ceremony.index, ceremony.sign
+    try:
+        seeds = roster.receive(said, index, ceremony.drawn, ceremony.transport)
+    except (VerificationError, BadInputError) as error:
+        after, answer = replace(ceremony, drawn={}), roster.complaint(said, index, str(error), sign)
+    else:
+        after, answer = replace(ceremony, drawn=seeds, transcript=said.digest), roster.confirm(said, index, sign)
+    return _answered(whole, place, replace(after, transport=b""), said, answer)
+
+
+def _found(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: int) -> Heard:
+    found, _ = roster.founded_of(said)
+    script = _inner(said, "transcript")
+    if script.digest not in ceremony.said:
+        whole, _ = _verdict(whole, place, ceremony, script, second)
+        ceremony = whole.ceremonies[place]
+    if ceremony.transcript != script.digest:
+        return whole, ceremony.said[script.digest]
+    today = second // moves.DAY_SECONDS
+    state = moves.begun(found.draft, ceremony.index, ceremony.sign, ceremony.drawn, script.digest, today)
+    others = {other: one for other, one in whole.ceremonies.items() if other != place}
+    whole = replace(whole, sets={**whole.sets, place: state}, ceremonies=others)
+    whole = moves.noted(whole, second, f"set {state.set} of store {state.store.hex()[:8]}: founded")
+    return whole, _active(state, said)
+
+
+def _active(state: State, said: Signed) -> bytes:
+    if said.kind != "founded" or roster.transcript_digest(said) != state.founded:
+        raise StateError(f"set {state.set} is founded already: number the new set anew")
+    document = _place_of(state.store, state.set, state.index) | {"kind": "active", "transcript": state.founded.hex()}
+    return signed.sign(document, state.sign).encode()
+
+
+def _undecided(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, decided: str) -> Heard:
+    if not decided:
+        return whole, custody.wait()
+    document: Document = _place_of(*place, ceremony.index) | {
+        "kind": "refused",
+        "about": said.digest.hex(),
+        "sign": crypto.sign_public(ceremony.sign).hex(),
+        "words": "the person here refused",
+    }
+    return _answered(whole, place, replace(ceremony, transport=b""), said, signed.sign(document, ceremony.sign))
+
+
+def _answered(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, answer: Signed) -> Heard:
+    ceremony = replace(ceremony, said={**ceremony.said, said.digest: answer.encode()})
+    return replace(whole, ceremonies={**whole.ceremonies, place: ceremony}), answer.encode()
+
+
+def _progress(whole: Whole, said: Signed) -> Whole:
+    about = str(said.document.get("about"))
+    for ceremony in whole.ceremonies.values():
+        draft = roster.draft_of(signed.decode(ceremony.draft, "draft"))
+        if any(one.id == about and _is_of(one, (draft.store, draft.set)) for one in whole.requests):
+            said.by(draft.headquarters)
+            return told(whole, {about: said.document.get("answered")})
+    return whole
+
+
+def told(whole: Whole, answered: Any) -> Whole:
+    """The memory in which requests know who answered them: {id: [index]}, from headquarters. Raises BadInputError."""
+    if not isinstance(answered, dict):
+        raise BadInputError("answered: not an object")
+    return replace(whole, requests=tuple(_told(one, answered.get(one.id, [])) for one in whole.requests))
+
+
+def _told(request: Request, indices: Any) -> Request:
+    if not isinstance(indices, list) or any(type(index) is not int for index in indices):
+        raise BadInputError("answered: not a list of indices")
+    names = {name for index, name in enumerate(request.members) if index in indices}
+    return replace(request, answered=tuple(one for one in request.members if one in names | set(request.answered)))
+
+
+def _is_of(request: Request, place: Place) -> bool:
+    return (request.store, request.set) == (place[0].hex(), place[1]) and request.kind != "drill"
+
+
+def _place_of(store: bytes, number: int, index: int) -> Document:
+    return {"v": 1, "store": store.hex(), "set": number, "from": index}
+
+
+_STAGES = {"draft": _join, "roster": _deal, "transcript": _verdict, "founded": _found}

@@ -1,0 +1,274 @@
+"""A custodian's desk: bytes in, bytes out; and what the person at it sees and does.
+
+One desk a process, and one process a folder: whoever opens it holds a lock. Calls from several threads are taken one
+after another. Doors (keys to seal letters to) are in memory only, one a set, new every hour.
+
+What nobody signed is answered with {"v":1,"kind":"refused","words":…} in clear; what was signed by who may ask, with
+a sealed answer, errors too. A letter to a door that is gone is answered with the door that is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from unheld_custodian import acts, ceremony, moves
+from unheld_custodian.custodian import Custodian, Status
+from unheld_custodian.kept import NAME, Kept
+from unheld_custodian.state import Line, Place, Request, Whole
+from unheld_slots.sealed import SealedState
+from unheld_slots.slot import Slot
+from unheld_verify import canonical, crypto, custody, signed, spoken
+from unheld_verify.custody import BRANCH, DOOR_SECONDS, Address
+from unheld_verify.errors import BadInputError, NotAllowedError, StateError, UnheldError, WrongKeyError
+from unheld_verify.roster import NAME_MOST
+
+BYTES_MOST = 32 << 20
+DOOR_GRACE_SECONDS = 300
+_HOUR = 3600
+_HOSTILE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What the person sees; figures and the journal, the newest first. `frozen`: `acts.frozen` of the sets together.
+
+    `today` is a day number by this device's clock; `jumped` says that nobody believes it yet.
+    """
+
+    name: str
+    today: int
+    jumped: bool
+    frozen: str
+    frozen_since: int
+    slot: str
+    generation: int
+    waiting: int
+    sets: tuple[Status, ...]
+    history: tuple[Line, ...]
+
+    def figures(self) -> dict[str, Any]:
+        """As JSON values, without the journal."""
+        return {name: value for name, value in asdict(self).items() if name != "history"}
+
+
+@dataclass(frozen=True)
+class _Door:
+    private: bytes
+    public: bytes
+    said: bytes
+    made: int
+
+
+class Desk:
+    """The desk over a custodian's memory. `clock` gives Unix seconds."""
+
+    def __init__(self, sealed: SealedState, clock: Callable[[], int]) -> None:
+        self._kept = Kept(sealed)
+        self._clock = clock
+        self._doors: dict[Place, list[_Door]] = {}
+        self._lapsed = -1
+        self._lock = RLock()
+
+    @classmethod
+    def create(cls, folder: Path, slot: Slot, name: str, clock: Callable[[], int]) -> Desk:
+        """A custodian called `name`, as drafts will name it, that holds nothing yet. Raises StateError, BadInputError.
+
+        The folder is made where it is missing.
+        """
+        if not name or not name.isprintable() or len(name) > NAME_MOST:
+            raise BadInputError("a custodian's name is 1 to 80 printable signs")
+        Kept.create(folder, slot, Whole(name, clock()))
+        return cls.open(folder, slot, clock)
+
+    @classmethod
+    def open(cls, folder: Path, slot: Slot, clock: Callable[[], int]) -> Desk:
+        """The custodian in a folder, finishing what a crash cut short. Raises what `SealedState.load` raises."""
+        desk = cls(SealedState(folder, NAME, slot), clock)
+        desk.tick()
+        return desk
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self._kept.whole.name
+
+    def handle(self, data: bytes) -> bytes:
+        """Answer what came over a line. Never raises for what came."""
+        with self._lock:
+            try:
+                time = self._settled()
+            except UnheldError:
+                return _refused("this custodian cannot open its memory: the person there sees why")
+            try:
+                return self._handle(data, time)
+            except UnheldError as error:
+                return _refused(str(error))
+            except _HOSTILE:
+                return _refused("this cannot be read")
+
+    def tick(self) -> None:
+        """Let lapse what is due; call it every minute."""
+        with self._lock:
+            self._settled()
+
+    def requests(self) -> list[Request]:
+        """What the person is asked, the newest first; answered ones too."""
+        with self._lock:
+            return list(reversed(self._kept.whole.requests))
+
+    def decide(self, name: str, approve: bool, said: str = "") -> None:
+        """The person's answer to the request with this id; `said` are the four words heard, where it has words.
+
+        Raises BadInputError for an unknown id, NotAllowedError for other words (nothing is decided then), StateError
+        where the other answer was given already.
+        """
+        with self._at() as time:
+            request = next((one for one in self._kept.whole.requests if one.id == name), None)
+            if request is None:
+                raise BadInputError("there is no such request")
+            wanted = "approved" if approve else "refused"
+            if request.decision not in ("", wanted):
+                raise StateError(f"this was {request.decision} already")
+            if approve and request.words and not spoken.same(said, bytes.fromhex(name)):
+                raise NotAllowedError("these are not the four words: let them be read again, and stop if they differ")
+            decided = replace(request, decision=wanted)
+            self._change(
+                lambda whole: replace(
+                    whole, requests=tuple(decided if one is request else one for one in whole.requests)
+                ),
+                time,
+                f"{wanted} a {request.kind}",
+            )
+
+    def freeze(self, words: str = "") -> None:
+        """Hand out nothing until the person thaws it here."""
+        with self._at() as time:
+            frozen = self._kept.whole.frozen if self._kept.whole.frozen[0] else (time.second, words[:200])
+            self._change(lambda whole: replace(whole, frozen=frozen), time, "frozen by the person here")
+
+    def thaw(self) -> None:
+        """End the person's freeze."""
+        with self._at() as time:
+            self._change(lambda whole: replace(whole, frozen=(0, "")), time, "thawed by the person here")
+
+    def believe(self, day: int) -> None:
+        """The person says that it is `day`. Raises NotAllowedError when the clock says another one."""
+        with self._at() as time:
+            if day != time.clock // moves.DAY_SECONDS:
+                raise NotAllowedError("the clock of this device says another date: set it right first")
+            if time.jumped:
+                told = "the person here confirmed the date"
+                self._kept.change(lambda whole: moves.noted(whole, time.clock, told))
+            self._settled()
+
+    def overview(self) -> Overview:
+        """Figures for the person's page."""
+        with self._at() as time:
+            whole = self._kept.whole
+            frozen = {acts.frozen(whole, state, time.day) for state in whole.sets.values()} | {
+                "person" if whole.frozen[0] else ""
+            }
+            return Overview(
+                name=whole.name,
+                today=time.clock // moves.DAY_SECONDS,
+                jumped=time.jumped,
+                frozen=next((who for who in ("person", "headquarters", "silence") if who in frozen), ""),
+                frozen_since=whole.frozen[0],
+                slot=self._kept.slot,
+                generation=self._kept.generation,
+                waiting=sum(not one.decision for one in whole.requests),
+                sets=tuple(Custodian(self._kept, place).status() for place in sorted(whole.sets)),
+                history=tuple(reversed(whole.journal)),
+            )
+
+    @contextmanager
+    def _at(self) -> Iterator[acts.Now]:
+        with self._lock:
+            yield self._settled()
+
+    def _settled(self) -> acts.Now:
+        whole = self._kept.whole
+        time = acts.now(whole, self._clock())
+        if not time.jumped:
+            if time.day != self._lapsed:
+                self._kept.change(lambda whole: acts.lapsed(whole, time))
+                self._lapsed = time.day
+            if time.second > self._kept.whole.latest + _HOUR:
+                self._kept.change(lambda whole: replace(whole, latest=time.second))
+        return time
+
+    def _change(self, move: Callable[[Whole], Whole], time: acts.Now, words: str) -> None:
+        before = self._kept.whole
+        self._kept.change(
+            lambda whole: whole if (after := move(whole)) == before else moves.noted(after, time.second, words)
+        )
+
+    def _handle(self, data: bytes, time: acts.Now) -> bytes:
+        if len(data) > BYTES_MOST:
+            raise BadInputError(f"more than {BYTES_MOST} bytes: nothing so long is sent to a custodian")
+        document = canonical.decode(data)
+        if isinstance(document, dict) and document.get("v") == 1 and document.get("kind") in ("knock", "letter"):
+            return self._at_the_door(document, time)
+        answer = b""
+
+        def move(whole: Whole) -> Whole:
+            nonlocal answer
+            whole, answer = ceremony.heard(whole, signed.from_json(document), time.second)
+            return whole
+
+        if time.jumped:
+            raise StateError("the clock here made a large step: first the person here confirms the date")
+        self._kept.change(move)
+        self._lapsed = -1
+        return answer
+
+    def _at_the_door(self, document: dict[str, Any], time: acts.Now) -> bytes:
+        place = (bytes.fromhex(document["store"]), document["set"])
+        custodian = Custodian(self._kept, place, time.second)
+        address = Address(*place, custodian.index)
+        if document["to"] != address.index:
+            raise BadInputError(f"this is custodian {address.index}, not {document['to']}")
+        newest = self._door(address, time.clock)
+        if document["kind"] == "knock":
+            return newest.said
+        for door in self._doors[place]:
+            if document["door"] == crypto.sha256(door.public)[:8].hex():
+                return self._letter(custodian, address, document, door, time)
+        return newest.said
+
+    def _door(self, address: Address, clock: int) -> _Door:
+        place = (address.store, address.set)
+        doors = [
+            one for one in self._doors.get(place, []) if -_HOUR < clock - one.made < DOOR_SECONDS + DOOR_GRACE_SECONDS
+        ]
+        if not doors or clock - doors[-1].made >= DOOR_SECONDS:
+            private, public = crypto.park_keypair()
+            said = custody.door(address, public, clock, self._kept.whole.sets[place].sign).encode()
+            doors.append(_Door(private, public, said, clock))
+        self._doors[place] = doors
+        return doors[-1]
+
+    def _letter(
+        self, custodian: Custodian, address: Address, document: dict[str, Any], door: _Door, time: acts.Now
+    ) -> bytes:
+        said = custody.open_letter(document, address, door.private)
+        ask, state = custody.ask_of(said.document), custodian.state
+        said.by(state.branch if ask.role == BRANCH else state.headquarters)
+        if ask.address != address:
+            raise WrongKeyError("this ask is for another custodian")
+        try:
+            body = acts.answer(custodian, ask, said.digest, time)
+        except UnheldError as error:
+            body = custody.refusal(error)
+        except _HOSTILE:
+            body = custody.refusal(BadInputError(f"{ask.act}: what it says cannot be read"))
+        return custody.answer(said, address, time.clock, body, state.sign).encode()
+
+
+def _refused(words: str) -> bytes:
+    return canonical.encode({"v": 1, "kind": "refused", "words": words})

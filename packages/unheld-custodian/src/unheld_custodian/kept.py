@@ -1,0 +1,56 @@
+"""A custodian's memory on its disk: one sealed state, replaced whole at every change (`docs/spec/slot.md`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from unheld_custodian.state import Whole, decode, encode
+from unheld_slots import durable
+from unheld_slots.sealed import SealedState
+from unheld_slots.slot import Slot
+
+NAME = "custodian"
+
+
+class Kept:
+    """The memory as it is on the disk. After a failed write it is read again, so that nothing is believed written."""
+
+    def __init__(self, sealed: SealedState) -> None:
+        self._sealed = sealed
+        self._read: Whole | None = None
+
+    @classmethod
+    def create(cls, folder: Path, slot: Slot, whole: Whole) -> Kept:
+        """Lay down a first memory. Raises StateError when one is there."""
+        durable.make_folders(folder)
+        sealed = SealedState(folder, NAME, slot)
+        sealed.create(encode(whole))
+        return cls(sealed)
+
+    @property
+    def whole(self) -> Whole:
+        """All of it. Raises what `SealedState.load` raises."""
+        if self._read is None:
+            self._read = decode(self._sealed.load())
+        return self._read
+
+    @property
+    def generation(self) -> int:
+        """How many times it was written."""
+        return self._sealed.generation
+
+    @property
+    def slot(self) -> str:
+        """How far an erasure holds here, in words."""
+        return self._sealed.slot.words()
+
+    def change(self, move: Callable[[Whole], Whole]) -> Whole:
+        """Seal what `move` makes of it under a new key and destroy the key of the one before."""
+        before = self.whole
+        after = move(before)
+        if after != before:
+            self._read = None
+            self._sealed.replace(encode(after))
+            self._read = after
+        return after
