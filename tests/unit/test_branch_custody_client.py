@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.desks import DAY, NOW, STORE, Act, Desk, Lines, roster_of
-from unheld_branch.custody.client import Client, Remote, tombstone
+from unheld_branch.custody.client import Client, Remote
 from unheld_verify import columns, crypto, custody, note
 from unheld_verify.columns import Attestation, Push
 from unheld_verify.errors import (
@@ -322,24 +322,14 @@ def test_shares_are_those_of_the_custodian_s_components() -> None:
         remote(way).open_parked(header)
 
 
-def test_labels_leave_as_hashes_only() -> None:
-    """A custodian is told what it will know again, and says which of them it holds."""
-    labels = [crypto.random_bytes(16) for _ in range(3)]
-    way = lines(tombstone=lambda _, body: {"hashes": body["hashes"][:2]})
+def test_a_tombstone_counts_once_every_custodian_holds_it() -> None:
+    """Custodians say which they hold; while one is away, or holds fewer, those have to be named again."""
+    hashes = sorted(crypto.random_bytes(16) for _ in range(3))
+    way = lines(tombstone=lambda desk, body: {"hashes": body["hashes"][: 1 + desk.index]})
 
-    held = remote(way).tombstone(labels)
-
-    assert len(held) == 2
-    assert held < set(labels)
-    assert way.desks[0].asked[0].body["hashes"] == sorted(tombstone(ROSTER.draft.store, label) for label in labels)
-
-
-def test_a_label_counts_as_named_once_every_custodian_holds_it() -> None:
-    """While one is away, it has to be named again."""
-    way = lines(tombstone=lambda _, body: {"hashes": body["hashes"]})
+    assert remote(way).tombstone(hashes) == {hashes[0]}
     way.cut.add(1)
-
-    assert remote(way).tombstone([bytes(16)]) == set()
+    assert remote(way).tombstone(hashes) == set()
 
 
 def test_each_day_is_asked_of_the_set_that_seals_it() -> None:

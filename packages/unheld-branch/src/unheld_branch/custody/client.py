@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from unheld_verify import columns, crypto, custody, note, parked, signed
+from unheld_branch.keys.columns import check_push
+from unheld_verify import canonical, columns, crypto, custody, note, parked, signed
 from unheld_verify.columns import Attestation, EventColumn, Push
 from unheld_verify.custody import Address, Ask, Heard, Transport, reasons
 from unheld_verify.errors import (
@@ -82,7 +83,8 @@ class Client:
         try:
             return signed.decode(came, "door", "answer")
         except BadInputError as error:
-            raise AwayError(f"{self._name(index)}: what came back is signed by nobody ({error})") from None
+            words = _unsigned(came) or f"it cannot be read: {error}"
+            raise AwayError(f"{self._name(index)}: what came back is signed by nobody: {words}") from None
 
     def _door(self, said: Signed, index: int) -> bytes:
         try:
@@ -177,12 +179,11 @@ class Remote:
             raise next(iter({**_refused(failed), **failed}.values()))  # a custodian's no says more than a cut line
         return shares
 
-    def tombstone(self, labels: Collection[bytes]) -> set[bytes]:
-        """Name forgotten labels to all that answer; those labels that every custodian of every set holds now."""
-        held = set(labels)
+    def tombstone(self, hashes: Collection[bytes]) -> set[bytes]:
+        """Name hashes of forgotten labels to all that answer; those that every custodian of every set holds now."""
+        held, body = set(hashes), {"hashes": sorted(one.hex() for one in hashes)}
         for client in self.clients:
-            hashes = {tombstone(client.roster.draft.store, label): label for label in labels}
-            answers, failed = self._all(client, partial(_buried, client, hashes))
+            answers, failed = self._all(client, partial(_buried, client, body))
             held = held.intersection(*answers.values()) if not failed else set()
         return held
 
@@ -210,10 +211,22 @@ class Remote:
         return begun[-1]
 
 
+def _unsigned(data: bytes) -> str:
+    """The words of a refusal that could not be signed; anybody on the line may have written them."""
+    try:
+        document = canonical.decode(data)
+    except BadInputError:
+        return ""
+    words = document.get("words") if isinstance(document, dict) and document.get("kind") == "refused" else None
+    return words[:200] if isinstance(words, str) and words.isprintable() else ""
+
+
 def _push(client: Client, day: int, index: int) -> Push:
     push = custody.push_of(client.ask(index, "open", {"day": columns.day_text(day)}))
-    if (push.set, push.index, push.day) != (client.roster.draft.set, index, day):
+    draft = client.roster.draft
+    if (push.set, push.index, push.day) != (draft.set, index, day):
         raise VerificationError(f"its push is of set {push.set}, custodian {push.index}, day {push.day}")
+    check_push(push, draft.n, draft.t)
     check(push.testimony, client.roster, index, Expected("opened", day, tuple(columns.in_order(push.keys))))
     return push
 
@@ -236,9 +249,12 @@ def _shares(client: Client, header: str, index: int) -> dict[int, bytes]:
     return shares
 
 
-def _buried(client: Client, hashes: Mapping[str, bytes], index: int) -> set[bytes]:
-    held = client.ask(index, "tombstone", {"hashes": sorted(hashes)}).get("hashes")
-    return {hashes[one] for one in held if one in hashes} if isinstance(held, list) else set()
+def _buried(client: Client, body: Document, index: int) -> set[bytes]:
+    held = client.ask(index, "tombstone", body).get("hashes")
+    try:
+        return {bytes.fromhex(one) for one in held or ()}
+    except (TypeError, ValueError):
+        raise BadInputError("its tombstones cannot be read") from None
 
 
 def _attestation(client: Client, act: str, body: Document, expected: Expected, index: int) -> Attestation:
@@ -272,11 +288,6 @@ def check(attested: Attestation, roster: Roster, index: int, expected: Expected)
         or (expected.columns is not None and said.get("columns") != listed)
     ):
         raise VerificationError(f"it attested something else than {expected.kind} {columns.day_text(expected.day)}")
-
-
-def tombstone(store: bytes, label: bytes) -> str:
-    """By what a custodian knows a forgotten label: hex of the first 16 bytes of a hash."""
-    return crypto.sha256(b"unheld/v1/tombstone", store, label)[:16].hex()
 
 
 def gathered(

@@ -98,15 +98,46 @@ def _belong_together(pushes: Sequence[Push], n: int, t: int) -> None:
     if len({push.index for push in pushes}) < len(pushes):
         raise BadInputError("a custodian pushed twice")
     for push in pushes:
-        if not 0 <= push.index < n:
-            raise BadInputError(f"custodian {push.index} is not one of {n}")
-        expected = columns.held(n, t, push.index)
-        for pair, keys in push.keys.items():
-            if sorted(keys) != expected or any(len(key) != _KEY for key in keys.values()):
-                where = f"{pair[0]} of {columns.date_of(pair[1])}"
-                raise BadInputError(f"custodian {push.index}: its keys for {where} are not those of its components")
-        if dict(push.checks) != columns.checks(push.keys):
-            raise VerificationError(f"custodian {push.index}: its keys differ from its own checks; ask it again")
+        check_push(push, n, t)
+
+
+def check_push(push: Push, n: int, t: int) -> None:
+    """Raises BadInputError or VerificationError when a push alone is wrong already: other components, other checks."""
+    if not 0 <= push.index < n:
+        raise BadInputError(f"custodian {push.index} is not one of {n}")
+    expected = columns.held(n, t, push.index)
+    for pair, keys in push.keys.items():
+        if sorted(keys) != expected or any(len(key) != _KEY for key in keys.values()):
+            where = f"{pair[0]} of {columns.date_of(pair[1])}"
+            raise BadInputError(f"custodian {push.index}: its keys for {where} are not those of its components")
+    if dict(push.checks) != columns.checks(push.keys):
+        raise VerificationError(f"custodian {push.index}: its keys differ from its own checks; ask it again")
+
+
+def agreeing(pushes: Sequence[Push], n: int, t: int) -> tuple[list[Push], list[int]]:
+    """The pushes without those of custodians whom all other holders of a component contradict, and who these are.
+
+    Two holders at least must agree against one: where it is word against word, all pushes stay and none merges.
+    """
+    liars: set[int] = set()
+    shared = columns.in_order(set[EventColumn].intersection(*(set(push.keys) for push in pushes))) if pushes else []
+    for component in range(len(columns.components(n, t))):
+        said: dict[tuple[bytes, ...], list[int]] = {}
+        for push in pushes:
+            if component in columns.held(n, t, push.index):
+                said.setdefault(tuple(push.keys[pair][component] for pair in shared), []).append(push.index)
+        largest = max(map(len, said.values()), default=0)
+        if largest > 1 and sum(len(one) == largest for one in said.values()) == 1:
+            liars |= {index for one in said.values() if len(one) < largest for index in one}
+    return [push for push in pushes if push.index not in liars], sorted(liars)
+
+
+def corroborated(pushes: Sequence[Push], n: int, t: int) -> bool:
+    """Whether every component came from two custodians at least; where each has one holder only, nothing can be."""
+    return n == t or all(
+        sum(component in columns.held(n, t, push.index) for push in pushes) > 1
+        for component in range(len(columns.components(n, t)))
+    )
 
 
 def _compare(first: Push, second: Push, component: int, open_columns: Iterable[EventColumn]) -> None:
