@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from unheld_branch.keys.parties.root import step_plan_key
-from unheld_branch.store.plan import Plan, Targets
+from unheld_branch.store.targets import Targets
 from unheld_verify import crypto
+from unheld_verify.plan import Plan
 
 STORE, PLAN_KEY, SEED = b"\x51" * 16, b"\x77" * 32, b"\x09" * 32
 EVENT_DAY = 20_639
