@@ -150,15 +150,21 @@ class Remote:
 
     def lapse(self) -> list[Heard]:
         """Ask all to lapse what is due by their own calendars; by set."""
-        return [self._attested(one, "lapse", {}, Expected("lapsed", one.clock() // _DAY)) for one in self.clients]
+        return [self._attested(one, "lapse", {}, Expected("lapsed", self._today(one))) for one in self.clients]
 
     def erase(self, plan: Plan) -> list[Heard]:
         """Erase the columns of a plan that headquarters signed, at all that answer; by set."""
-        return self._erase("erase", plan, tuple(columns.in_order(plan.columns)))
+        pairs = tuple(columns.in_order(plan.columns))
+        return [self._erase(one, "erase", plan, self._today(one), pairs) for one in self.clients]
 
     def erase_everything(self, plan: Plan) -> list[Heard]:
-        """Erase every column at all that answer, by a plan that headquarters signed; by set."""
-        return self._erase("erase-everything", plan, None)
+        """Erase every column at all that answer, by a plan that headquarters signed; by set that had begun by then.
+
+        Custodians that did it before testify to that time.
+        """
+        made = columns.day_number(plan.made)
+        begun = [one for one in self.clients if one.roster.draft.begins <= made]
+        return [self._erase(one, "erase-everything", plan, made, None) for one in begun]
 
     def park_publics(self) -> dict[int, Signed]:
         """The signed parking keys of those of today's set that answer. Raises PartialError when one of them said no."""
@@ -187,9 +193,9 @@ class Remote:
             held = held.intersection(*answers.values()) if not failed else set()
         return held
 
-    def _erase(self, act: str, plan: Plan, pairs: Sequence[EventColumn] | None) -> list[Heard]:
-        body = {"plan": note.base64_text(plan.encode())}
-        return [self._attested(one, act, body, Expected("erased", one.clock() // _DAY, pairs)) for one in self.clients]
+    def _erase(self, client: Client, act: str, plan: Plan, first: int, pairs: Sequence[EventColumn] | None) -> Heard:
+        expected = Expected("erased", self._today(client), pairs, first)
+        return self._attested(client, act, {"plan": note.base64_text(plan.encode())}, expected)
 
     def _attested(self, client: Client, act: str, body: Document, expected: Expected) -> Heard:
         attested, failed = self._all(client, partial(_attestation, client, act, body, expected))
@@ -209,6 +215,10 @@ class Remote:
         if not begun:
             raise StateError(f"no custodian set seals {columns.day_text(day)}: the first begins later")
         return begun[-1]
+
+    @staticmethod
+    def _today(client: Client) -> int:
+        return client.clock() // _DAY
 
 
 def _unsigned(data: bytes) -> str:
@@ -265,11 +275,12 @@ def _attestation(client: Client, act: str, body: Document, expected: Expected, i
 
 @dataclass(frozen=True)
 class Expected:
-    """What an attestation must say: kind, day, and where it is known, the columns."""
+    """What an attestation must say: kind, day, and where it is known, the columns. `first`: it may be from then on."""
 
     kind: str
     day: int
-    columns: Sequence[tuple[str, int]] | None = None
+    columns: Sequence[EventColumn] | None = None
+    first: int | None = None
 
 
 def check(attested: Attestation, roster: Roster, index: int, expected: Expected) -> None:
@@ -280,11 +291,12 @@ def check(attested: Attestation, roster: Roster, index: int, expected: Expected)
     said = attested.read(roster.signs[index])
     draft = roster.draft
     right = {"v": 1, "kind": expected.kind, "store": draft.store.hex(), "set": draft.set, "custodian": index}
-    apart = abs(columns.day_number(str(said.get("day"))) - expected.day)
+    day, own = columns.day_number(str(said.get("day"))), 1 if expected.kind in {"lapsed", "erased"} else 0
+    first = expected.day if expected.first is None else expected.first
     listed = [[cls, columns.day_text(day)] for cls, day in expected.columns or ()]
     if (
         any(said.get(name) != value for name, value in right.items())
-        or apart > (1 if expected.kind in {"lapsed", "erased"} else 0)
+        or not first - own <= day <= expected.day + own
         or (expected.columns is not None and said.get("columns") != listed)
     ):
         raise VerificationError(f"it attested something else than {expected.kind} {columns.day_text(expected.day)}")

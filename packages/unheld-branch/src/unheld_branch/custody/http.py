@@ -1,0 +1,48 @@
+"""A line to custodians over HTTP(S): one POST for each message, bytes to bytes.
+
+The line is trusted with nothing: what goes over it is sealed and signed. https is for those who run the custodian's
+web server, http is as safe here.
+"""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from unheld_verify.errors import AwayError, BadInputError
+
+SECONDS = 15.0
+BYTES_MOST = 64 << 20
+_TYPE = "application/octet-stream"
+
+
+class HttpTransport:
+    """Custodians at these URLs (with their path, as http://HOST:PORT/v1), in the order of their index."""
+
+    def __init__(self, urls: Sequence[str], seconds: float = SECONDS) -> None:
+        for url in urls:
+            parts = urlsplit(url)
+            if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
+                raise BadInputError(f"{url!r} is no address of a custodian; write https://HOST/v1")
+        self._urls = tuple(urls)
+        self._seconds = seconds
+
+    def call(self, index: int, data: bytes) -> bytes:
+        """Send bytes and give what came back. Follows no redirect. Raises AwayError with the reason."""
+        where = urlsplit(self._urls[index])
+        kind = http.client.HTTPSConnection if where.scheme == "https" else http.client.HTTPConnection
+        line = kind(where.hostname or "", where.port, timeout=self._seconds)
+        try:
+            line.request("POST", where.path or "/v1", data, {"Content-Type": _TYPE})
+            response = line.getresponse()
+            came = response.read(BYTES_MOST + 1)
+        except (OSError, http.client.HTTPException) as error:
+            raise AwayError(f"{where.netloc}: {type(error).__name__}: {error}") from None
+        finally:
+            line.close()
+        if response.status != http.client.OK:
+            raise AwayError(f"{where.netloc}: it answered with HTTP status {response.status}")
+        if len(came) > BYTES_MOST:
+            raise AwayError(f"{where.netloc}: it sent more than {BYTES_MOST:,} bytes")
+        return came
