@@ -106,6 +106,7 @@ def _statements(tree: receipt.PartyTree, named: receipt.PartyTree) -> list[state
             "begins": "2026-01-08",
             "custodians": [0, 1, 2, 4, 6],
         },
+        "access-answered": {},
     }
     return [statement.make(ORIGIN, kind, "2026-01-06", **given) for kind, given in fields.items()]
 

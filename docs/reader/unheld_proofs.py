@@ -100,7 +100,7 @@ STATEMENTS = {
     "demand-received": "demand authority asks targets root leaves", "demand-narrowed": "demand asks root leaves",
     "demand-refused": "demand codes root leaves", "demand-withdrawn": "demand root leaves", "claim-answered": "",
     "paper": "paper digest", "group": "key", "standstill": "group digest begins ends",
-    "custodians": "set digest n t begins custodians",
+    "custodians": "set digest n t begins custodians", "access-answered": "",
 }  # fmt: skip
 PAPERS = ("buyer-record", "certificate", "manifest")
 

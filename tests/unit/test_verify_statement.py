@@ -48,6 +48,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "begins": "2026-01-07",
         "ends": "2026-02-06",
     },
+    "access-answered": {},
     "custodians": {"set": 3, "digest": "1d" * 32, "n": 3, "t": 2, "begins": "2026-01-07", "custodians": [0, 2]},
 }
 ODD: list[Any] = [

@@ -142,6 +142,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "group": ("key",),
     "standstill": ("group", "digest", "begins", "ends"),
     "custodians": ("set", "digest", "n", "t", "begins", "custodians"),
+    "access-answered": (),
 }
 # Statements with a tree of parties, and what a leaf of that tree says of its identity.
 LEAVES = {
