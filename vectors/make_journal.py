@@ -48,6 +48,7 @@ def _entries() -> list[dict[str, Any]]:
                  "sha256": _digest(parked), "records": 7, "digests": []}  # fmt: skip
     return [
         {"kind": "genesis", "policy": POLICY.document()},
+        {"kind": "custodians", "set": 1, "transcript": _digest(b"transcript")},
         {"kind": "open", "day": E, "set": 1, "checks": {"0": _digest(b"0"), "1": _digest(b"1"), "2": _digest(b"2")}},
         {"kind": "rows", "rows": _digest(b"rows")},
         _batch(first, files),

@@ -25,13 +25,13 @@ from unheld.assembly import CLOCK_VARIABLE, Deployment, found
 from unheld.plans import planning
 from unheld.testing import textfile
 from unheld.workflows import running
+from unheld_branch.custody.client import Remote
 from unheld_branch.kernel.clock import FixedClock
 from unheld_branch.records.mapping import Mapping, mapping_of
 from unheld_branch.store import store as stores
 from unheld_branch.store.policy import Policy
 from unheld_branch.store.store import Store
 from unheld_branch.workflows import apply, day, delivery, ingest, lapse, park
-from unheld_custodian.local import LocalCustodians
 from unheld_verify import columns, crypto, note
 
 FIRST_DAY = date(2026, 7, 1)
@@ -65,9 +65,9 @@ class TestStore:
         return FixedClock(self.now)
 
     @property
-    def custodians(self) -> LocalCustodians:
+    def custodians(self) -> Remote:
         """The custodians, opened from disk."""
-        return self.deployment.open_custodians()
+        return self.deployment.open_custodians(self.clock)
 
     @contextmanager
     def opened(self, *, write: bool = True) -> Iterator[Store]:

@@ -1,36 +1,53 @@
 """The one place that builds parts from settings: where a deployment's folders lie, and who its custodians are.
 
-One machine is everything here: store, its slots, the custodians and headquarters in folders side by side.
+Store, slots and headquarters lie in folders side by side. Custodians lie there too, or where `custodians.toml` says.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from unheld.custody import addresses, ceremony, local
+from unheld.custody.ceremony import Ceremony
+from unheld.custody.local import LocalDesks
 from unheld.ledger import Ledger
+from unheld_branch.custody.attested import Attested
+from unheld_branch.custody.client import SECONDS, Client, Remote
+from unheld_branch.custody.http import HttpTransport
 from unheld_branch.kernel.clock import Clock, FixedClock, SystemClock
 from unheld_branch.log.tiles import LogWriter
 from unheld_branch.store import policy as policies
+from unheld_branch.store import sets
 from unheld_branch.store import store as stores
 from unheld_branch.store.policy import Policy
 from unheld_branch.store.store import Places, Store
-from unheld_custodian.custodian import Terms
-from unheld_custodian.local import LocalCustodians
+from unheld_branch.workflows import custody as taking
 from unheld_slots import durable
 from unheld_slots.places import name_slots
-from unheld_verify import canonical, checkpoint, crypto, note
+from unheld_verify import canonical, checkpoint, columns, crypto, note
 from unheld_verify.checkpoint import Checkpoint
-from unheld_verify.errors import BadInputError, NoStoreError, NotAllowedError, VerificationError
+from unheld_verify.custody import BRANCH, HEADQUARTERS, Transport
+from unheld_verify.errors import (
+    BadInputError,
+    InternalError,
+    NoStoreError,
+    NotAllowedError,
+    UnheldError,
+    VerificationError,
+)
+from unheld_verify.roster import FREEZE_DAYS, Draft, Roster
 
 CLOCK_VARIABLE = "UNHELD_CLOCK"
 ESCROW_PUBLIC, ESCROW_PRIVATE = "escrow.pub", "escrow.key"
+BRANCH_SEED = "branch.seed"
 PUBLISHED = "checkpoint"
 _ESCROW_PRIVATE_BYTES = 64 + 32
 _CLOCK_END = 1 << 32
+_DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -115,26 +132,72 @@ class Deployment:
         with stores.opened(self.places(), clock(), write=write) as store:
             yield store
 
-    def open_custodians(self) -> LocalCustodians:
-        """The custodians of this deployment. Hold the store's lock: opening one ends what a crash cut short.
+    @property
+    def custody(self) -> Path:
+        """Headquarters' ceremonies with custodians, a folder a set."""
+        return self.register / "custody"
 
-        Raises NoStoreError when none opens, BadInputError when one is another store's.
+    @property
+    def addresses(self) -> Path:
+        """Where custodians are that are not on this machine."""
+        return self.register / addresses.FILE
+
+    def ceremonies(self) -> dict[int, Ceremony]:
+        """Every set that was ever proposed, by its number, ascending."""
+        return ceremony.ceremonies(self.custody, bytes.fromhex(self.policy().plan_key))
+
+    def is_local(self, number: int) -> bool:
+        """Whether the custodians of a set are on this machine."""
+        return number not in addresses.read(self.addresses)
+
+    def desks(self, now: Callable[[], int] | None = None) -> LocalDesks:
+        """The desks of this machine. Hold the store's lock, and have one of these at a time: each has a memory."""
+        return LocalDesks(self.custodians, self.custodian_slots, now or clock().now)
+
+    def lines(self, draft: Draft, desks: LocalDesks) -> Transport:
+        """How the custodians of a set are reached: at these desks, or over HTTP. Raises BadInputError."""
+        named = addresses.read(self.addresses).get(draft.set)
+        if named is None:
+            return desks
+        if missing := [name for name in draft.names if name not in named]:
+            raise BadInputError(f"{self.addresses}: set {draft.set}: no address of {', '.join(missing)}")
+        return HttpTransport([named[name] for name in draft.names])
+
+    def officer(self, one: Roster, desks: LocalDesks) -> Client:
+        """Headquarters' line to the custodians of a set. It remembers which generation each of them spoke of."""
+        seen = Attested(self.register, []).seen(one.draft.set)
+        lines, seed = self.lines(one.draft, desks), self.seed("plan")
+        return Client(one, lines, seed, HEADQUARTERS, desks.clock, seen)
+
+    def open_custodians(self, clock: Clock | None = None) -> Remote:
+        """The branch's line to the custodians of every set that may hold a key. Hold the store's lock.
+
+        Custodians of this machine hear headquarters first, which is on it too: else they would freeze.
+        Raises NoStoreError where no set was founded.
         """
-        local = LocalCustodians.open(self.custodians, self.custodian_slots)
-        store_id = self.policy().store_id
-        if strangers := [number for number, item in local.custodians.items() if item.store != store_id]:
-            raise BadInputError(f"{self.custodians}: custodians {strangers} are of another store; put back its own")
-        return local
+        desks, seed = self.desks(clock.now if clock else None), self.branch_seed()
+        pinned = sets.read(self.root, self.policy())
+        holding = sets.holding(pinned, desks.clock() // _DAY)
+        if not holding:
+            raise NoStoreError(f"{self.root}: no custodians yet: unheld custody init and go found a set")
+        attested = Attested(self.root, pinned)
+        clients = [
+            Client(one, self.lines(one.draft, desks), seed, BRANCH, desks.clock, attested.seen(one.draft.set))
+            for one in holding
+        ]
+        here = [one for one in holding if self.is_local(one.draft.set)]
+        with suppress(BadInputError):  # headquarters' key may be elsewhere
+            for one in here:
+                beat_here(self.officer(one, desks), desks)
+        return Remote(*clients, seconds=None if len(here) == len(holding) else SECONDS, keep=attested.keep)
+
+    def branch_seed(self) -> bytes:
+        """The key that the branch asks custodians with: it signs, and lies with the slots, out of every backup."""
+        return _seed(self.slots / BRANCH_SEED, "put it back; without it the custodians open no day")
 
     def seed(self, name: str) -> bytes:
         """A signing seed of headquarters: `log` or `plan`."""
-        path = self.headquarters / f"{name}.seed"
-        try:
-            return bytes.fromhex(path.read_text("ascii").strip())
-        except (OSError, ValueError):
-            raise BadInputError(
-                f"{path}: headquarters' {name} key cannot be read; put it back from its backup"
-            ) from None
+        return _seed(self.headquarters / f"{name}.seed", "put it back from its backup")
 
     def escrow_public(self) -> bytes:
         """The key that demands are sealed to: whoever files one need not be able to read it again.
@@ -189,11 +252,17 @@ class Deployment:
 
 
 def found(
-    deployment: Deployment, policy: Policy, seeds: Mapping[str, bytes], slots: Mapping[str, str] | None = None
+    deployment: Deployment,
+    policy: Policy,
+    seeds: Mapping[str, bytes],
+    slots: Mapping[str, str] | None = None,
+    *,
+    remote: bool = False,
 ) -> None:
-    """Make every part of a new deployment: headquarters' keys, log, custodians, store.
+    """Make every part of a new deployment: headquarters' keys, log, store, and with a ceremony its custodians.
 
-    `slots` names slots that shall lie elsewhere than in a file of their folder, as in `slot_folders`.
+    `slots` names slots that shall lie elsewhere than in a file of their folder, as in `slot_folders`. With `remote` the
+    custodians are elsewhere: no day opens until they founded a set with headquarters.
     """
     copies = tuple(Path(copy) for copy in policy.copies)
     _name_slots(slot_folders(deployment, policy.n, copies), slots or {})
@@ -206,12 +275,50 @@ def found(
     Ledger(deployment.ledger).begin()
     durable.write_file(deployment.register / ESCROW_PUBLIC, public)
     durable.write_file(deployment.register / stores.GENESIS, canonical.encode(policy.document()))
-    terms = Terms(
-        policy.store_id, policy.set_number, 0, policy.n, policy.t, policy.lifetimes, policy.late_days,
-        clock().now() // 86_400,
-    )  # fmt: skip
-    LocalCustodians.create(deployment.custodians, deployment.custodian_slots, terms)
+    durable.make_folders(deployment.slots)
+    durable.write_file(deployment.slots / BRANCH_SEED, crypto.random_bytes(32).hex().encode())
     stores.create(Places(deployment.root, deployment.slots, copies), policy, clock())
+    if not remote:
+        _found_locally(deployment, policy)
+
+
+def _found_locally(deployment: Deployment, policy: Policy) -> None:
+    """The first set's ceremony at desks of this machine, whose persons this program plays."""
+    desks, seed = deployment.desks(), deployment.seed("plan")
+    desks.create(policy.n)
+    proposed = draft(
+        policy, policy.set_number, local_names(policy.n), policy.t, clock().now() // _DAY, deployment.branch_seed()
+    )
+    made = Ceremony.begin(ceremony.place(deployment.custody, policy.set_number), proposed, seed)
+    while not (step := made.go(desks, seed)).over:
+        if all(why != ceremony.WAITING for why in step.missing.values()):
+            raise InternalError(f"custodians of this machine do not agree with each other: {dict(step.missing)}")
+        desks.approve()
+    if made.founded is None:
+        raise InternalError("a ceremony is over and has founded nothing")
+    with deployment.opened(write=True) as store:
+        taking.take_over(store, made.founded)
+
+
+def draft(
+    policy: Policy,
+    number: int,
+    names: Sequence[str],
+    t: int,
+    begins: int,
+    branch: bytes,
+    freeze_days: int = FREEZE_DAYS,
+) -> Draft:
+    """A set of custodians for a store; `branch` is the seed of the key that its branch asks with."""
+    return Draft(
+        policy.store_id, number, t, tuple(names), begins, policy.lifetimes, policy.late_days,
+        crypto.sign_public(branch), bytes.fromhex(policy.plan_key), policy.log_key, freeze_days,
+    )  # fmt: skip
+
+
+def local_names(n: int) -> tuple[str, ...]:
+    """What the custodians of a set on this machine are called."""
+    return tuple(map(local.name, range(n)))
 
 
 def slot_folders(deployment: Deployment, n: int, copies: Sequence[Path]) -> dict[str, tuple[Path, str]]:
@@ -233,6 +340,25 @@ def _name_slots(folders: Mapping[str, tuple[Path, str]], slots: Mapping[str, str
     for folder, uris in named.items():
         durable.make_folders(folder)
         name_slots(folder, uris)
+
+
+def beat_here(officer: Client, desks: LocalDesks) -> None:
+    """Headquarters' heartbeat of today to custodians of this machine, unless they heard it. Who is away hears none."""
+    today = desks.clock() // _DAY
+    for index in range(officer.roster.draft.n):
+        with suppress(UnheldError):
+            if desks.heard(index, officer.roster.draft.set) < today:
+                officer.ask(index, "beat", {"day": columns.day_text(today)})
+
+
+def _seed(path: Path, mend: str) -> bytes:
+    try:
+        seed = bytes.fromhex(path.read_text("ascii").strip())
+    except (OSError, ValueError):
+        seed = b""
+    if len(seed) != crypto.KEY_BYTES:
+        raise BadInputError(f"{path}: this signing key cannot be read; {mend}")
+    return seed
 
 
 def clock() -> Clock:

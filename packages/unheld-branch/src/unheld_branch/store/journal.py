@@ -76,6 +76,7 @@ class Catalog:
     erased: set[tuple[str, int]] = field(default_factory=set)
     counts: dict[str, int] = field(default_factory=dict)
     row_files: set[int] = field(default_factory=set)
+    sets: dict[int, str] = field(default_factory=dict)
     erasures: int = 0
     at: int = 0
 
@@ -190,6 +191,10 @@ def _rows(_catalog: Catalog, _entry: Entry) -> None:
     """Rows without records: the catalog does not count parties, the root node does."""
 
 
+def _custodians(catalog: Catalog, entry: Entry) -> None:
+    catalog.sets[entry["set"]] = entry["transcript"]
+
+
 def _erase(catalog: Catalog, entry: Entry) -> None:
     catalog.erasures += 1
     if entry["act"] == "everything":
@@ -223,4 +228,5 @@ _APPLY: dict[str, Callable[[Catalog, Entry], None]] = {
     "parked": _parked,
     "erase": _erase,
     "lapse": _lapse,
+    "custodians": _custodians,
 }

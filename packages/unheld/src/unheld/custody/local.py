@@ -27,7 +27,7 @@ class LocalDesks:
     def __init__(self, folder: Path, slots: Path, clock: Callable[[], int]) -> None:
         self._folder = folder
         self._slots = slots
-        self._clock = clock
+        self.clock = clock
         self._open: dict[int, Desk] = {}
 
     def create(self, n: int) -> None:
@@ -37,7 +37,7 @@ class LocalDesks:
         for index in range(n):
             if not self._place(index).is_dir():
                 slot = create_slot(slot_uri(self._slots, name(index)))
-                self._open[index] = Desk.create(self._place(index), slot, name(index), self._clock)
+                self._open[index] = Desk.create(self._place(index), slot, name(index), self.clock)
 
     def call(self, index: int, data: bytes) -> bytes:
         """Hand bytes to desk `index`. Raises AwayError, with the reason, where it cannot be opened."""
@@ -47,10 +47,15 @@ class LocalDesks:
         """One desk. Raises AwayError, with the reason, where it cannot be opened."""
         if index not in self._open:
             try:
-                self._open[index] = Desk.open(self._place(index), self._slot(index), self._clock)
+                self._open[index] = Desk.open(self._place(index), self._slot(index), self.clock)
             except UnheldError as error:
                 raise AwayError(str(error)) from None
         return self._open[index]
+
+    def heard(self, index: int, number: int) -> int:
+        """The day on which one of a set heard headquarters last; 0 where its clock jumped. Raises AwayError."""
+        seen = self.desk(index).overview()
+        return 0 if seen.jumped else max((one.beat_day for one in seen.sets if one.set == number), default=0)
 
     def approve(self) -> None:
         """Play the persons: approve every request that waits. Who is away approves nothing."""

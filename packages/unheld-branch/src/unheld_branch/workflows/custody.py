@@ -1,0 +1,36 @@
+"""Take over a founded set of custodians: keep it, note it in the journal, tell the log. The branch makes none."""
+
+from __future__ import annotations
+
+from unheld_branch.store import sets
+from unheld_branch.store.store import Store
+from unheld_verify import columns, roster
+from unheld_verify.errors import NotAllowedError
+from unheld_verify.roster import Roster
+from unheld_verify.signed import Signed
+
+
+def take_over(store: Store, founded: Signed) -> Roster:
+    """Seal under this set from its first day on. Repeating it changes nothing, and it is told once.
+
+    Raises VerificationError without headquarters' signature and a quorum, NotAllowedError when it is another store's,
+    does not follow the sets that are here, or is another one than the journal noted.
+    """
+    one = sets.keep(store.folder, founded, store.policy)
+    draft, digest = one.draft, roster.transcript_digest(founded).hex()
+    noted = store.catalog.sets.get(draft.set)
+    if noted not in {None, digest}:
+        raise NotAllowedError(f"custodian set {draft.set}: the journal has another transcript of it")
+    if noted is None:
+        _, confirmed = roster.founded_of(founded)
+        said = store.opening(
+            "custodians",
+            set=draft.set,
+            digest=digest,
+            n=draft.n,
+            t=draft.t,
+            begins=columns.day_text(draft.begins),
+            custodians=list(confirmed),
+        )
+        store.commit({"kind": "custodians", "set": draft.set, "transcript": digest}, say=[said])
+    return one

@@ -1,0 +1,249 @@
+"""Headquarters and its custodians: found a set in a ceremony, follow it with another, hear from all, be heard by all.
+
+Every call asks whoever has not answered yet, and writes down what it got before it goes on: repeat it at will.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from unheld import assembly
+from unheld.assembly import Deployment
+from unheld.custody import addresses, ceremony
+from unheld.custody.ceremony import Ceremony, Step
+from unheld_branch.custody import client as clients
+from unheld_branch.kernel import locks
+from unheld_branch.store import sets
+from unheld_branch.store.store import Store
+from unheld_branch.workflows import custody as taking
+from unheld_slots import durable
+from unheld_verify import canonical, columns, crypto, roster, spoken
+from unheld_verify.custody import HEADQUARTERS
+from unheld_verify.errors import AwayError, BadInputError, NoStoreError, StateError, UnheldError
+from unheld_verify.roster import FREEZE_DAYS, Draft, Roster
+from unheld_verify.signed import Document, Signed
+
+_DRILL = "drill.json"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A set that headquarters wants. `urls`: by name, where its custodians are; none: `n` of them on this machine.
+
+    `begins`: its first sealing day; 0: today for a first set, tomorrow for one that follows.
+    """
+
+    n: int
+    t: int
+    urls: Mapping[str, str] = field(default_factory=dict)
+    begins: int = 0
+    freeze_days: int = FREEZE_DAYS
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far the newest set is. `held`: the branch has it. `retired`: by name, what those of the sets before said."""
+
+    number: int
+    draft: Draft
+    local: bool
+    step: Step
+    held: bool
+    retired: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is waited for."""
+        return self.step.over and self.held and all(said == "approved" for said in self.retired.values())
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one custodian of a set answered, or in `away` why it did not."""
+
+    set: int
+    index: int
+    name: str
+    said: Document = field(default_factory=dict)
+    away: str = ""
+
+
+@dataclass(frozen=True)
+class Drill:
+    """Four words to read aloud, and by set and name what the persons said: approved, refused, or nothing yet."""
+
+    words: tuple[str, ...]
+    answers: Sequence[Answer]
+
+
+def propose(deployment: Deployment, wanted: Proposal, *, anew: bool = False) -> Standing:
+    """Begin the ceremony of the next set. With `anew` one that was begun and never founded is given up.
+
+    Raises StateError while a ceremony goes on, BadInputError for a set out of bounds or for a day that is over.
+    """
+    with _held(deployment):
+        known = deployment.ceremonies()
+        newest = next(reversed(known.values()), None)
+        if newest is not None and newest.founded is None and not anew:
+            raise StateError(
+                f"set {newest.draft.set} is being founded: unheld custody go goes on with it; --anew gives it up"
+            )
+        number = max(known, default=deployment.policy().set_number - 1) + 1
+        draft = _draft(deployment, wanted, number, first=not _founded(known))
+        if wanted.urls:
+            places = addresses.read(deployment.addresses)
+            addresses.write(deployment.addresses, {**places, number: dict(wanted.urls)})
+        else:
+            deployment.desks().create(draft.n)
+        begun = Ceremony.begin(ceremony.place(deployment.custody, number), draft, deployment.seed("plan"))
+        return Standing(number, draft, not wanted.urls, begun.standing(), held=False)
+
+
+def go(deployment: Deployment) -> Standing:
+    """Go on with the newest set: ceremony, then the branch takes it over, then the set before it is retired.
+
+    Raises NoStoreError where no set was proposed, VerificationError when a custodian complained.
+    """
+    with _held(deployment) as store:
+        begun = newest(deployment)
+        draft, seed = begun.draft, deployment.seed("plan")
+        local = deployment.is_local(draft.set)
+        lines = deployment.lines(draft)
+        step = begun.go(lines, seed)
+        while local and not step.over and _plays(deployment, step):
+            step = begun.go(lines := deployment.lines(draft), seed)
+        if not local and not step.over:
+            begun.tell(lines, seed)
+        founded = begun.founded
+        held = founded is not None and step.over and _hand_over(store, founded)
+        return Standing(draft.set, draft, local, step, held, _retire(deployment, draft) if held else {})
+
+
+def standing(deployment: Deployment) -> Standing:
+    """How far the newest set is, asking nobody. Raises NoStoreError where no set was proposed."""
+    begun = newest(deployment)
+    draft = begun.draft
+    held = False
+    if deployment.has_store:
+        held = any(one.draft.set == draft.set for one in sets.read(deployment.root, deployment.policy()))
+    return Standing(draft.set, draft, deployment.is_local(draft.set), begun.standing(), held)
+
+
+def newest(deployment: Deployment) -> Ceremony:
+    """The set that was proposed last. Raises NoStoreError where none was."""
+    found = next(reversed(deployment.ceremonies().values()), None)
+    if found is None:
+        raise NoStoreError(f"{deployment.root}: no custodians yet; unheld custody init proposes a set")
+    return found
+
+
+def ask(deployment: Deployment, act: str, body: Mapping[str, Any] | None = None) -> list[Answer]:
+    """Ask every custodian of every set that may hold a key. Raises NoStoreError where no set is founded."""
+    with _held(deployment):
+        return _ask(deployment, act, body or {})
+
+
+def beat(deployment: Deployment) -> list[Answer]:
+    """Be heard: custodians hand out nothing after too long a silence of headquarters."""
+    return ask(deployment, "beat", {"day": columns.day_text(assembly.clock().now() // 86_400)})
+
+
+def drill(deployment: Deployment) -> Drill:
+    """Let every person hear four words and answer, as in a ceremony. The same drill until all have answered it."""
+    with _held(deployment):
+        path = deployment.custody / _DRILL
+        name = str(canonical.decode(path.read_bytes())["drill"]) if path.exists() else crypto.random_bytes(32).hex()
+        durable.write_file(path, canonical.encode({"v": 1, "drill": name}))
+        answers = _ask(deployment, "drill", {"drill": name})
+        if all(answer.said.get("decision") for answer in answers):
+            durable.remove_file(path)
+        return Drill(spoken.words(bytes.fromhex(name)), answers)
+
+
+def _draft(deployment: Deployment, wanted: Proposal, number: int, *, first: bool) -> Draft:
+    policy, today = deployment.policy(), assembly.clock().now() // 86_400
+    begins = wanted.begins or today + (not first)
+    if begins < today + (not first):
+        raise BadInputError(f"begins {columns.day_text(begins)}: choose {'today' if first else 'tomorrow'} or later")
+    founded = _founded(deployment.ceremonies())
+    if founded and begins <= founded[-1].draft.begins:
+        before = founded[-1].draft
+        raise BadInputError(f"set {before.set} begins on {columns.day_text(before.begins)}: another begins after it")
+    for url in wanted.urls.values():
+        addresses.check_url(url, "--name")
+    names = tuple(wanted.urls) or assembly.local_names(wanted.n)
+    return assembly.draft(policy, number, names, wanted.t, begins, deployment.branch_seed(), wanted.freeze_days)
+
+
+def _plays(deployment: Deployment, step: Step) -> bool:
+    """On this machine, approve what waits for a person; whether anything did."""
+    deployment.desks().approve()
+    return any(why == ceremony.WAITING for why in step.missing.values())
+
+
+def _hand_over(store: Store | None, founded: Signed) -> bool:
+    if store is None:
+        return False
+    taking.take_over(store, founded)
+    return True
+
+
+def _retire(deployment: Deployment, following: Draft) -> dict[str, str]:
+    """Tell those of the sets before to make no more keys from the day on which this one begins."""
+    said = {}
+    for one in _holding(deployment):
+        if one.draft.set < following.set:
+            answers = _ask_set(deployment, one, "retire", {"from": columns.day_text(following.begins)})
+            if deployment.is_local(one.draft.set):
+                deployment.desks().approve()
+                answers = _ask_set(deployment, one, "retire", {"from": columns.day_text(following.begins)})
+            said |= {
+                f"{answer.name} of set {answer.set}": answer.away or str(answer.said.get("decision") or "waits")
+                for answer in answers
+            }
+    return said
+
+
+def _founded(known: Mapping[int, Ceremony]) -> list[Roster]:
+    """The founded sets, in order."""
+    return [roster.founded_of(one.founded)[0] for one in known.values() if one.founded is not None]
+
+
+def _holding(deployment: Deployment) -> list[Roster]:
+    found = _founded(deployment.ceremonies())
+    if not found:
+        raise NoStoreError(f"{deployment.root}: no set of custodians is founded; unheld custody go says who is missing")
+    return sets.holding(found, assembly.clock().now() // 86_400)
+
+
+def _ask(deployment: Deployment, act: str, body: Mapping[str, Any]) -> list[Answer]:
+    return [answer for one in _holding(deployment) for answer in _ask_set(deployment, one, act, body)]
+
+
+def _ask_set(deployment: Deployment, one: Roster, act: str, body: Mapping[str, Any]) -> list[Answer]:
+    seconds = None if deployment.is_local(one.draft.set) else clients.SECONDS
+    with deployment.client(one, HEADQUARTERS) as client:
+        answers, failed = clients.gathered(lambda index: client.ask(index, act, body), range(one.draft.n), seconds)
+    return [
+        Answer(one.draft.set, index, name, answers.get(index, {}), _why(failed.get(index)))
+        for index, name in enumerate(one.draft.names)
+    ]
+
+
+def _why(error: UnheldError | None) -> str:
+    if error is None:
+        return ""
+    return f"away: {error}" if isinstance(error, AwayError) else str(error)
+
+
+@contextmanager
+def _held(deployment: Deployment) -> Iterator[Store | None]:
+    """The store for writing, or None where it is gone, and the register. Raises NoStoreError where there is neither."""
+    deployment.policy()
+    with ExitStack() as stack:
+        store = stack.enter_context(deployment.opened(write=True)) if deployment.has_store else None
+        stack.enter_context(locks.locked(deployment.register / "lock", exclusive=True))
+        yield store
