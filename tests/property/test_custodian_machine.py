@@ -11,9 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from unheld_custodian.custodian import Custodian, Terms
+from tests.support.ceremony import alone, alone_again, draft
 from unheld_slots import durable
-from unheld_slots.slot import FileSlot
 from unheld_verify import columns
 from unheld_verify.columns import EventColumn
 from unheld_verify.errors import StateError
@@ -43,6 +42,7 @@ class CustodianMachine(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.today = FIRST
+        self.plans = 0
         self.next_day = FIRST
         self.open: set[int] = set()
         self.held: set[tuple[EventColumn, int]] = set()
@@ -51,15 +51,19 @@ class CustodianMachine(RuleBasedStateMachine):
 
     @initialize()
     def found(self) -> None:
-        terms = Terms(b"s" * 16, 1, 0, 1, 1, LIFETIMES, LATE, FIRST)
-        slot = FileSlot.create(self.folder / "a.slot")
-        self.custodian = Custodian.create(self.folder / "state", slot, terms, {0: SEED})
+        self.draft = draft(1, 1, lifetimes=LIFETIMES, late_days=LATE, begins=FIRST)
+        self.custodian = alone(self.folder, self.draft, {0: SEED})
 
     def teardown(self) -> None:
         shutil.rmtree(self.folder)
 
+    def plan(self) -> bytes:
+        """The digest of a new plan."""
+        self.plans += 1
+        return self.plans.to_bytes(32, "big")
+
     def reopen(self) -> None:
-        self.custodian = Custodian.open(self.folder / "state", FileSlot.open(self.folder / "a.slot"))
+        self.custodian = alone_again(self.folder, self.draft)
 
     def keep(self, wanted: Callable[[EventColumn, int], bool]) -> None:
         kept = {(pair, day) for pair, day in self.held if wanted(pair, day)}
@@ -134,7 +138,7 @@ class CustodianMachine(RuleBasedStateMachine):
 
     @rule()
     def erase_everything(self) -> None:
-        self.custodian.erase_everything(self.today)
+        self.custodian.erase_everything(self.today, self.today, self.plan())
         self.model_empty()
 
     @rule(step=st.integers(0, 12), action=st.sampled_from(["open", "lapse", "erase", "everything"]))
@@ -147,7 +151,7 @@ class CustodianMachine(RuleBasedStateMachine):
             "open": (lambda: custodian.open_day(today, today), lambda: self.model_open(today)),
             "lapse": (lambda: custodian.lapse(today), self.model_lapse),
             "erase": (lambda: custodian.erase([pair], today), lambda: self.model_erase(pair)),
-            "everything": (lambda: custodian.erase_everything(today), self.model_empty),
+            "everything": (lambda: custodian.erase_everything(today, today, self.plan()), self.model_empty),
         }
         call, model = calls[action]
         before = custodian.status().generation
@@ -180,7 +184,7 @@ class CustodianMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_dead_is_held(self) -> None:
-        plaintext = self.custodian._sealed.load()
+        plaintext = self.custodian.kept._sealed.load()
         assert all(key_by_hand(pair, day) not in plaintext for pair, day in self.dead)
         assert all(key_by_hand(pair, day) in plaintext for pair, day in self.held)
         assert self.next_day > max((day for _, day in self.dead | self.held), default=0)

@@ -8,7 +8,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from unheld_custodian import moves
+from unheld_custodian.custodian import Custodian
 from unheld_custodian.desk import Desk
+from unheld_custodian.kept import NAME, Kept
+from unheld_custodian.state import Whole
+from unheld_slots.sealed import SealedState
 from unheld_slots.slot import FileSlot
 from unheld_verify import canonical, columns, crypto, custody, roster, signed
 from unheld_verify.custody import BRANCH, HEADQUARTERS, Address, Ask
@@ -155,20 +160,33 @@ class Letter:
         return custody.open_answer(answered, self.said, self.address, self.public, self.private)
 
 
-def draft(n: int = 3, t: int = 2, **changed: Any) -> Draft:
+def draft(n: int = 3, t: int | None = None, **changed: Any) -> Draft:
     """A draft of a set from `DAY` on."""
     made = Draft(
-        STORE, 1, t, tuple(f"Custodian {index}" for index in range(n)), DAY, columns.LIFETIME_DEFAULTS, 45,
+        STORE, 1, t or min(2, n), tuple(f"Custodian {index}" for index in range(n)), DAY, columns.LIFETIME_DEFAULTS, 45,
         crypto.sign_public(SEEDS[BRANCH]), crypto.sign_public(SEEDS[HEADQUARTERS]),
         format_key(Key("log.example", crypto.sign_public(b"l" * 32))),
     )  # fmt: skip
     return replace(made, **changed)
 
 
+def alone(folder: Path, made: Draft, seeds: Mapping[int, bytes]) -> Custodian:
+    """Custodian 0 of a set with these seeds, without a ceremony."""
+    state = moves.begun(made, 0, b"k" * 32, seeds, bytes(32), made.begins)
+    whole = Whole(made.names[0], 0, {(made.store, made.set): state})
+    return Custodian(Kept.create(folder / "c", FileSlot.create(folder / "a.slot"), whole), (made.store, made.set))
+
+
+def alone_again(folder: Path, made: Draft) -> Custodian:
+    """The same one, opened from its disk."""
+    sealed = SealedState(folder / "c", NAME, FileSlot.open(folder / "a.slot"))
+    return Custodian(Kept(sealed), (made.store, made.set))
+
+
 def plan_of(act: str, day: int = DAY, cls: str = "", made: int = DAY, seed: bytes = SEEDS[HEADQUARTERS]) -> str:
     """A plan that headquarters signed, as the body of an ask carries it."""
-    event = {"event_day": day} if act in {"day", "class"} else {}
-    planned = Plan(STORE, act, columns.day_text(made), {}, cls=cls, **event)
+    event = day if act in {"day", "class"} else -1
+    planned = Plan(STORE, act, columns.day_text(made), {}, event_day=event, cls=cls)
     return base64_text(planned.signed(seed).encode())
 
 

@@ -9,20 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from unheld_custodian.custodian import Custodian, Terms, local_genesis
-from unheld_custodian.local import LocalCustodians
-from unheld_custodian.state import decode
+from tests.support.ceremony import alone, draft
+from unheld_custodian.custodian import Custodian
 from unheld_slots.slot import FileSlot
 from unheld_verify import columns, crypto
-from unheld_verify.errors import BadInputError, NoStoreError, PartialError, StateError, VerificationError, WrongKeyError
+from unheld_verify.errors import BadInputError, NotAllowedError, StateError, VerificationError, WrongKeyError
 
 DAY = 20_640
-TERMS = Terms(b"s" * 16, 1, 0, 1, 1, columns.LIFETIME_DEFAULTS, 45, DAY)
 
 
 @pytest.fixture
 def custodian(tmp_path: Path) -> Custodian:
-    return Custodian.create(tmp_path / "c", FileSlot.create(tmp_path / "a.slot"), TERMS, local_genesis(1, 1)[0])
+    return alone(tmp_path, draft(1, 1, begins=DAY), {0: crypto.random_bytes(32)})
 
 
 def test_a_day_opens_every_column_of_its_window(custodian: Custodian) -> None:
@@ -138,7 +136,7 @@ def test_an_erasure_of_what_is_no_column_is_refused(custodian: Custodian, pair: 
 def test_erasing_everything_leaves_no_key_and_a_future(custodian: Custodian) -> None:
     """All column and parking keys go, today is over, and tomorrow opens."""
     custodian.open_day(DAY, DAY)
-    custodian.erase_everything(DAY)
+    custodian.erase_everything(DAY, DAY)
     status = custodian.status()
     assert (status.keys, status.open_days, status.park_periods) == (0, (), 0)
     with pytest.raises(StateError, match="is over"):
@@ -206,66 +204,34 @@ def test_parking_keys_lapse_on_their_own_date(custodian: Custodian) -> None:
         assert custodian.status().park_periods == expected
 
 
-def test_the_state_holds_nothing_but_what_the_page_says(custodian: Custodian) -> None:
-    """The plaintext begins with its version and parses back; a cut, a tail or another version is refused."""
+def test_a_plan_for_everything_brought_again_erases_nothing_newer(custodian: Custodian) -> None:
+    """Who kept last week's plan cannot erase this week with it; it is testified to as it was."""
+    first = custodian.erase_everything(DAY, DAY, b"p" * 32)
+    custodian.open_day(DAY + 1, DAY + 1)
+    again = custodian.erase_everything(DAY + 1, DAY, b"p" * 32)
+    assert custodian.status().keys > 0
+    assert first.read(custodian.public)["day"] == again.read(custodian.public)["day"] == "2026-07-06"
+
+
+def test_a_plan_for_everything_from_before_the_set_is_refused(custodian: Custodian) -> None:
+    """A new set of custodians does not obey what was planned for the one before."""
     custodian.open_day(DAY, DAY)
-    data = custodian._sealed.load()
-    assert decode(data).next_day == DAY + 1
-    for bad in (b"", data[:-1], data + b"\0", b"X" + data[1:]):
-        with pytest.raises(BadInputError):
-            decode(bad)
+    with pytest.raises(NotAllowedError, match="older than this set"):
+        custodian.erase_everything(DAY, DAY - 1, b"p" * 32)
+    assert custodian.status().keys > 0
 
 
-@pytest.mark.parametrize(
-    "terms",
-    [
-        replace(TERMS, lifetimes={**columns.LIFETIME_DEFAULTS, "place": 31}),
-        replace(TERMS, lifetimes={**columns.LIFETIME_DEFAULTS, "charge": 401}),
-        replace(TERMS, lifetimes={**columns.LIFETIME_DEFAULTS, "contact": 181}),
-        replace(TERMS, lifetimes={**columns.LIFETIME_DEFAULTS, "identity": 63}),
-        replace(TERMS, lifetimes={**columns.LIFETIME_DEFAULTS, "place": 0}),
-        replace(TERMS, lifetimes={"charge": 1}),
-        replace(TERMS, late_days=91),
-        replace(TERMS, index=1),
-        replace(TERMS, t=2),
-        replace(TERMS, n=10),
-        replace(TERMS, store=b"short"),
-    ],
-)
-def test_terms_out_of_bounds_found_nothing(tmp_path: Path, terms: Terms) -> None:
-    """Hard bounds cannot be set aside, and a refusal leaves no state."""
-    with pytest.raises(BadInputError):
-        Custodian.create(tmp_path / "c", FileSlot.create(tmp_path / "a.slot"), terms, local_genesis(1, 1)[0])
-    assert not (tmp_path / "c").exists()
+def test_the_issue_is_testified_and_counted(custodian: Custodian) -> None:
+    """Another ask is another issue, the same ask is the same one again."""
+    issues = [custodian.open_day(DAY, DAY, ask).testimony.read(custodian.public)["issue"] for ask in (b"a", b"b", b"a")]
+    assert issues == [1, 2, 1]
+    assert custodian.status().issues == (2,)
 
 
-def test_chains_of_other_components_found_nothing(tmp_path: Path) -> None:
-    """A custodian is founded with exactly the components it is to hold."""
-    terms = replace(TERMS, n=3, t=2)
-    with pytest.raises(BadInputError, match="chain"):
-        Custodian.create(tmp_path / "c", FileSlot.create(tmp_path / "a.slot"), terms, local_genesis(3, 2)[1])
-
-
-def test_no_custodian_is_told_as_no_store(tmp_path: Path) -> None:
-    """An empty place is named."""
-    with pytest.raises(NoStoreError, match="no custodian"):
-        LocalCustodians.open(tmp_path / "c", tmp_path / "slots")
-
-
-def test_too_few_custodians_open_no_day(tmp_path: Path) -> None:
-    """With fewer than t here the error says how many are needed."""
-    LocalCustodians.create(tmp_path / "c", tmp_path / "slots", replace(TERMS, n=3, t=2))
-    for index in (0, 1):
-        (tmp_path / "slots" / f"custodian-{index}.slot").unlink()
-    with pytest.raises(StateError, match="1 of 2"):
-        LocalCustodians.open(tmp_path / "c", tmp_path / "slots").open_day(DAY, DAY)
-
-
-def test_a_close_that_one_refuses_is_told_after_asking_all(tmp_path: Path) -> None:
-    """The others still closed the day."""
-    custodians = LocalCustodians.create(tmp_path / "c", tmp_path / "slots", replace(TERMS, n=3, t=2))
-    custodians.open_day(DAY, DAY)
-    (tmp_path / "slots" / "custodian-1.slot").unlink()
-    with pytest.raises(PartialError, match="custodian 1"):
-        custodians.close_day(DAY, DAY)
-    assert custodians.custodians[2].status().open_days == ()
+def test_an_open_day_is_handed_out_a_few_times_only(custodian: Custodian) -> None:
+    """The ninth ask is refused, and an earlier one is still answered."""
+    for number in range(8):
+        custodian.open_day(DAY, DAY, bytes([number]))
+    with pytest.raises(NotAllowedError, match="8 times"):
+        custodian.open_day(DAY, DAY, b"ninth")
+    assert custodian.open_day(DAY, DAY, bytes([0])).keys
