@@ -125,7 +125,8 @@ def _fields(document: Mapping[str, Any], *names: str) -> None:
 
 def address(document: Mapping[str, Any], index: str) -> bytes:
     """The 21 bytes of an address."""
-    return raw(document["store"], 16) + document["set"].to_bytes(4) + document[index].to_bytes(1)
+    place: bytes = document["set"].to_bytes(4) + document[index].to_bytes(1)
+    return raw(document["store"], 16) + place
 
 
 def door(value: Any, public: bytes) -> bytes:

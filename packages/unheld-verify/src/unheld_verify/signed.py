@@ -87,4 +87,5 @@ def _is_kind(value: Any) -> bool:
 
 
 def _message(document: Document) -> bytes:
-    return b"unheld/v1/signed/" + str(document["kind"]).encode() + b"\n" + canonical.encode(document)
+    body = canonical.encode(document)
+    return b"unheld/v1/signed/" + str(document["kind"]).encode() + b"\n" + body
