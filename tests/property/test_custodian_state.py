@@ -20,7 +20,7 @@ pairs = st.tuples(st.sampled_from(sorted(columns.CLASSES)), numbers)
 names = st.tuples(st.integers(1, 4), numbers, numbers, small)
 
 
-def few(key: st.SearchStrategy, value: st.SearchStrategy) -> st.SearchStrategy:  # type: ignore[type-arg]
+def few(key: st.SearchStrategy, value: st.SearchStrategy) -> st.SearchStrategy:
     """A small mapping."""
     return st.dictionaries(key, value, max_size=3)
 

@@ -217,7 +217,7 @@ def test_a_second_draft_replaces_one_that_nobody_joined(world: World) -> None:
 def test_a_second_draft_does_not_replace_one_that_was_joined(world: World) -> None:
     """Who joined is in that ceremony until it ends."""
     rostered(world)
-    assert "joined another draft" in refused(world.desks[0].handle(proposed(draft(freeze_days=20)).encode()))
+    assert "asked with another draft" in refused(world.desks[0].handle(proposed(draft(freeze_days=20)).encode()))
 
 
 def test_a_draft_without_this_custodian_is_refused(world: World) -> None:
@@ -237,6 +237,24 @@ def test_strangers_fill_no_page(world: World) -> None:
     for number in range(1, 9):
         assert world.desks[0].handle(proposed(draft(set=number)).encode()) == WAIT
     assert "too many" in refused(world.desks[0].handle(proposed(draft(set=9)).encode()))
+
+
+def test_what_the_person_refused_stands_in_nobodys_way(world: World) -> None:
+    """Eight strangers that were sent away leave room for who was awaited."""
+    for number in range(1, 9):
+        said = proposed(draft(set=number))
+        world.desks[0].handle(said.encode())
+        world.desks[0].decide(said.digest.hex(), False)
+        world.desks[0].handle(said.encode())
+    assert world.desks[0].handle(proposed(draft(set=9)).encode()) == WAIT
+
+
+def test_a_stranger_cannot_put_its_draft_in_anothers_place(world: World) -> None:
+    """The person sees what was asked first, until it is refused."""
+    world.tell(proposed())
+    stranger = draft(headquarters=crypto.sign_public(b"x" * 32))
+    assert "another draft" in refused(world.desks[0].handle(proposed(stranger, b"x" * 32).encode()))
+    assert [one.id for one in world.desks[0].requests()] == [proposed().digest.hex()]
 
 
 def test_a_ceremony_that_nobody_ends_goes_after_thirty_days(world: World) -> None:

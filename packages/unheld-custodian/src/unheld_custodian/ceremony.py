@@ -5,8 +5,9 @@ same answer until the set is founded. An answer is the next document; `wait` unt
 `refused` when the person said no; `complaint`; and at the end `active`, with the transcript's digest. `progress`
 ({"about": a request's id, "answered": [index]}, signed by headquarters) only tells the person who has answered.
 
-A draft names this custodian by the name it was made with. A second draft for the same set replaces the first while the
-person has not joined, after a refusal and after a complaint. One deal is made for one roster, ever.
+A draft names this custodian by the name it was made with. A second draft for the same set replaces the first after a
+refusal and after a complaint, and while the person has not joined where the same headquarters sent it. One deal is made
+for one roster, ever.
 """
 
 from __future__ import annotations
@@ -100,12 +101,17 @@ def _proposed(whole: Whole, draft: Draft, said: Signed, second: int) -> Whole:
     place, known = (draft.store, draft.set), whole.ceremonies.get((draft.store, draft.set))
     if known and known.draft == said.encode():
         return whole
-    if known and (known.transport or known.drawn):
-        raise NotAllowedError(f"this custodian joined another draft of set {draft.set}: number the new set anew")
+    if known and not _is_over(known):
+        earlier = roster.draft_of(signed.decode(known.draft, "draft"))
+        if known.transport or known.drawn or earlier.headquarters != draft.headquarters:
+            raise NotAllowedError(
+                f"this custodian was asked with another draft of set {draft.set}: number the set anew"
+            )
     if whole.name not in draft.names:
         raise BadInputError(f"this custodian is called {whole.name!r}, and the draft names no such custodian")
-    if known is None and len(whole.ceremonies) >= CEREMONIES_MOST:
-        raise NotAllowedError("too many sets are being made with this custodian: wait until one is founded or ends")
+    others = {at: one for at, one in whole.ceremonies.items() if at != place and not _is_over(one)}
+    if len(others) >= CEREMONIES_MOST:
+        raise NotAllowedError("too many sets are being made with this custodian: wait until one is founded or refused")
     index = draft.names.index(whole.name)
     ceremony = Ceremony(said.encode(), index, second, crypto.random_bytes(32))
     requests = tuple(one for one in whole.requests if not _is_of(one, place))
@@ -113,7 +119,7 @@ def _proposed(whole: Whole, draft: Draft, said: Signed, second: int) -> Whole:
         f"Will you be one of {draft.n} custodians of the store {draft.store.hex()[:8]} from "
         f"{columns.day_text(draft.begins)} on? Any {draft.t} of you together can open a closed day; fewer cannot."
     )
-    whole = replace(whole, ceremonies={**whole.ceremonies, place: ceremony}, requests=requests)
+    whole = replace(whole, ceremonies={**others, place: ceremony}, requests=requests)
     return asked(whole, _request(draft, said, second, sentence))
 
 
@@ -227,6 +233,11 @@ def _told(request: Request, indices: Any) -> Request:
         raise BadInputError("answered: not a list of indices")
     names = {name for index, name in enumerate(request.members) if index in indices}
     return replace(request, answered=tuple(one for one in request.members if one in names | set(request.answered)))
+
+
+def _is_over(ceremony: Ceremony) -> bool:
+    """Whether the person refused, or a complaint ended it."""
+    return bool(ceremony.said) and not ceremony.transport and not ceremony.drawn
 
 
 def _is_of(request: Request, place: Place) -> bool:
