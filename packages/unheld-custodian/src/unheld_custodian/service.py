@@ -1,0 +1,182 @@
+"""A custodian's two sockets in one process: bytes for branch and headquarters, pages for the person beside it.
+
+The first answers `POST /v1` and nothing else, and writes down nobody's address: what it carries is signed and sealed
+(`docs/spec/custody.md`), so plain HTTP will do. The second listens on this machine alone (`unheld_custodian.pages`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import ipaddress
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from unheld_custodian.desk import Desk
+from unheld_custodian.pages import Pages, body_of
+from unheld_slots import durable
+from unheld_verify.errors import LockedError, StateError, UnheldError, UsageError
+
+MOST_BYTES = 8 << 20
+LINES_MOST = 64
+LINE_SECONDS = 120
+TICK_SECONDS = 60
+FIGURES = "status.json"
+_FREEZE, _LOCK = "freeze-now", "lock"
+
+
+class Carrier:
+    """The ASGI application of the first socket: bytes in, bytes out."""
+
+    def __init__(self, desk: Desk, folder: Path) -> None:
+        self._desk = desk
+        self._folder = folder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        await (await self._answer(request))(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        if (request.method, request.scope["path"]) != ("POST", "/v1"):
+            return Response(status_code=404)
+        if request.headers.get("content-type") != "application/octet-stream":
+            return Response(status_code=415)
+        data = await body_of(request, MOST_BYTES)
+        if data is None:
+            return Response(status_code=413, headers={"connection": "close"})
+        answer = await asyncio.to_thread(self._handle, data)
+        return Response(answer, media_type="application/octet-stream")
+
+    def _handle(self, data: bytes) -> bytes:
+        freeze_as_told(self._desk, self._folder)
+        return self._desk.handle(data)
+
+
+class _ShortLine(H11Protocol):
+    """A connection that ends after a while, so that nobody holds them all by saying nothing."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(LINE_SECONDS, transport.abort)
+
+
+class _Server(uvicorn.Server):
+    """One of two servers: signals are for both."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listening(place: str, *, here: bool = False) -> socket.socket:
+    """A socket that listens at `ADDRESS:PORT`; `here`: only an address of this machine will do.
+
+    Raises UsageError, or StateError where the port is taken.
+    """
+    host, _, port = place.rpartition(":")
+    try:
+        address, number = ipaddress.ip_address(host.strip("[]")), int(port)
+    except ValueError:
+        raise UsageError(f"{place}: write ADDRESS:PORT, for example 127.0.0.1:8441 or [::]:8440") from None
+    if here and not address.is_loopback:
+        raise UsageError(f"{place}: the pages are for the person at this machine alone: give 127.0.0.1 and a port")
+    try:
+        family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+        return socket.create_server((str(address), number), family=family)
+    except (OSError, OverflowError) as error:
+        raise StateError(f"{place}: cannot listen there: {error}; is the custodian running already?") from None
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Be the one process that works in `folder`. Raises LockedError at once where another does."""
+    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LockedError(f"{folder}: this custodian is running already") from None
+    else:
+        yield
+    finally:
+        os.close(handle)
+
+
+def tell_to_freeze(folder: Path) -> None:
+    """Let the custodian of `folder` freeze before it answers anybody, whether it runs now or later."""
+    durable.write_file(folder / _FREEZE, b"")
+
+
+def freeze_as_told(desk: Desk, folder: Path) -> None:
+    """Freeze if somebody told so from outside."""
+    if (folder / _FREEZE).exists():
+        desk.freeze()
+        durable.remove_file(folder / _FREEZE)
+
+
+def run(desk: Desk, folder: Path, lines: socket.socket, page: socket.socket, ready: str) -> None:
+    """Print `ready` and serve until SIGTERM or SIGINT, then finish what is being written."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would be a copy of the secrets
+    asyncio.run(_serve(desk, folder, lines, page, ready))
+
+
+async def _serve(desk: Desk, folder: Path, lines: socket.socket, page: socket.socket, ready: str) -> None:
+    pages = Pages(desk, folder, page.getsockname()[1])
+    servers = [_server(Carrier(desk, folder)), _server(pages)]
+
+    def stop() -> None:
+        for server in servers:
+            server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    print(ready, flush=True)
+    ticking = asyncio.create_task(_every_minute(desk, folder, pages))
+    await asyncio.gather(servers[0].serve([lines]), servers[1].serve([page]))
+    ticking.cancel()
+
+
+async def _every_minute(desk: Desk, folder: Path, pages: Pages) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(_tick, desk, folder)
+            pages.trouble = ""
+        except UnheldError as error:  # shown to the person, and tried again in a minute
+            pages.trouble = str(error)
+            print(f"unheld-custodian: {error}", file=sys.stderr, flush=True)
+        await asyncio.sleep(TICK_SECONDS)
+
+
+def _tick(desk: Desk, folder: Path) -> None:
+    freeze_as_told(desk, folder)
+    desk.tick()
+    durable.write_file(folder / FIGURES, json.dumps(desk.overview().figures()).encode())
+
+
+def _server(app: ASGIApp) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            app,
+            http=_ShortLine,
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            limit_concurrency=LINES_MOST,
+            timeout_graceful_shutdown=5,
+        )
+    )
