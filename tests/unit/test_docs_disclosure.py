@@ -56,14 +56,22 @@ def test_ends_of_edges_exist() -> None:
 
 def test_everything_is_reachable_while_alive() -> None:
     """A secret that nothing leads to and nobody holds would be a hole in the graph."""
-    roots = {e["name"] for e in GRAPH["secret"] if set(e["kept"]) & {"slot", "person", "headquarters"}}
+    roots = {e["name"] for e in GRAPH["secret"] if set(e["kept"]) & {"slot", "person", "headquarters", "process"}}
     assert set(names("secret") + names("fact")) - reachable(roots) == set()
 
 
 def test_slots_open_every_sealed_kind_but_the_receipt_box() -> None:
-    """Only the receipt box stays closed to somebody who holds every slot."""
+    """Of what is at rest, only the receipt box stays closed to somebody who holds every slot."""
     held = reachable(SLOTS)
-    assert [e["name"] for e in GRAPH["sealed"] if not held.issuperset(e["opened_by"])] == ["receipt-box"]
+    rest = [e for e in GRAPH["sealed"] if e["place"] != "line"]
+    assert [e["name"] for e in rest if not held.issuperset(e["opened_by"])] == ["receipt-box"]
+
+
+def test_recorded_lines_stay_closed_to_who_takes_every_slot_later() -> None:
+    """Letters, answers and values go to keys that only a process ever held; boxes of a ceremony to one in a state."""
+    held = reachable(SLOTS)
+    line = [e for e in GRAPH["sealed"] if e["place"] == "line"]
+    assert [e["name"] for e in line if not held.issuperset(e["opened_by"])] == ["letter", "answer", "values-box"]
 
 
 def test_no_rows_no_records() -> None:
