@@ -39,13 +39,17 @@ class Batch:
 
 @dataclass(frozen=True)
 class Day:
-    """A sealing day: open, closed or forgotten, its custodian set, and the files that hold it once closed."""
+    """A sealing day: open, closed or forgotten, its custodian set, and the files that hold it once closed.
+
+    `corroborated`: whether every component of its keys came from two custodians at least, where there are two.
+    """
 
     number: int
     set_number: int
     state: str
     checks: Mapping[str, str]
     files: tuple[ColumnFile, ...] = ()
+    corroborated: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ class Catalog:
     counts: dict[str, int] = field(default_factory=dict)
     row_files: set[int] = field(default_factory=set)
     sets: dict[int, str] = field(default_factory=dict)
+    applied: set[str] = field(default_factory=set)
     erasures: int = 0
     at: int = 0
 
@@ -143,7 +148,7 @@ def _genesis(catalog: Catalog, entry: Entry) -> None:
 
 def _open(catalog: Catalog, entry: Entry) -> None:
     number = columns.day_number(entry["day"])
-    catalog.days[number] = Day(number, entry["set"], "open", entry["checks"])
+    catalog.days[number] = Day(number, entry["set"], "open", entry["checks"], (), entry.get("corroborated", True))
 
 
 def _batch(catalog: Catalog, entry: Entry) -> None:
@@ -165,7 +170,7 @@ def _close(catalog: Catalog, entry: Entry) -> None:
     number = columns.day_number(entry["day"])
     day = catalog.days[number]
     listed = tuple(files.from_entry(item, number) for item in entry["files"])
-    catalog.days[number] = Day(number, day.set_number, "closed", day.checks, listed)
+    catalog.days[number] = replace(day, state="closed", files=listed)
     for batch in entry["merged"]:
         _set_state(catalog, bytes.fromhex(batch), "closed")
 
@@ -197,6 +202,7 @@ def _custodians(catalog: Catalog, entry: Entry) -> None:
 
 def _erase(catalog: Catalog, entry: Entry) -> None:
     catalog.erasures += 1
+    catalog.applied.update([entry["plan"]] if "plan" in entry else [])
     if entry["act"] == "everything":
         _everything(catalog)
     elif entry["act"] in {"day", "class"}:
@@ -206,7 +212,7 @@ def _erase(catalog: Catalog, entry: Entry) -> None:
 
 def _everything(catalog: Catalog) -> None:
     for number, day in catalog.days.items():
-        catalog.days[number] = Day(number, day.set_number, "forgotten", day.checks)
+        catalog.days[number] = replace(day, state="forgotten", files=())
     for id_ in list(catalog.batches):
         _set_state(catalog, id_, "forgotten")
     for id_ in [id_ for id_, parked in catalog.parked.items() if parked.state == "parked"]:

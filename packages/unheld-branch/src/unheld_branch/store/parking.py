@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from unheld_branch.store import parked, parkkeys
+from unheld_branch.store import parked, parkkeys, sets
 from unheld_branch.store.journal import Parked
 from unheld_branch.store.store import Store
 from unheld_slots import durable
@@ -19,7 +19,8 @@ _FOLDER = "parked"
 def park(store: Store, reason: str, pieces: Iterable[bytes], records: int, digests: Iterable[str]) -> dict[str, Any]:
     """Write a parked batch and return its fields for a journal entry. Raises StateError without parking keys."""
     period = columns.park_period(reason, store.today())
-    publics = parkkeys.find(store.folder, reason, period, store.policy.n)
+    roster = sets.sealing(store.sets(), store.today())
+    publics = parkkeys.find(store.folder, roster, reason, period)
     batch = crypto.random_bytes(16)
     path = f"{_FOLDER}/{batch.hex()}.parked"
     durable.make_folder(store.folder / _FOLDER)
@@ -30,8 +31,8 @@ def park(store: Store, reason: str, pieces: Iterable[bytes], records: int, diges
         batch=batch,
         reason=reason,
         period=period,
-        set_number=store.policy.set_number,
-        t=store.policy.t,
+        set_number=roster.draft.set,
+        t=roster.draft.t,
         publics=publics,
     )
     return {

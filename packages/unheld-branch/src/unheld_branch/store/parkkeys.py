@@ -1,27 +1,28 @@
-"""The custodians' parking keys as the branch keeps them: public, fetched ahead, so that an outage finds them here."""
+"""The custodians' parking keys as the branch keeps them: public, signed, fetched ahead, so that an outage finds them.
+
+They are held to the roster whenever something is parked: keys that somebody else put there would open it to them.
+"""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from pathlib import Path
 
 from unheld_slots import durable
-from unheld_verify import canonical
-from unheld_verify.columns import ParkPeriod
-from unheld_verify.errors import StateError
+from unheld_verify import canonical, custody, signed
+from unheld_verify.custody import Address
+from unheld_verify.errors import StateError, UnheldError, VerificationError
+from unheld_verify.roster import Roster
+from unheld_verify.signed import Signed
 
 _FILE = "parking-keys.json"
-Publics = Mapping[int, Mapping[ParkPeriod, bytes]]
 
 
-def keep(folder: Path, publics: Publics) -> None:
+def keep(folder: Path, parkings: Mapping[int, Signed]) -> None:
     """Replace the keys of the custodians that gave some; those that are away keep what they gave ahead of time."""
-    given = {
-        str(index): {f"{reason}:{period}": base64.b64encode(key).decode() for (reason, period), key in keys.items()}
-        for index, keys in publics.items()
-    }
-    durable.write_file(folder / _FILE, canonical.encode({"v": 1, "keys": _held(folder) | given}))
+    held = _held(folder) | {_place(one): one for one in parkings.values()}
+    listed = [held[place].as_json() for place in sorted(held)]
+    durable.write_file(folder / _FILE, canonical.encode({"v": 2, "parkings": listed}))
 
 
 def drop(folder: Path) -> None:
@@ -29,20 +30,39 @@ def drop(folder: Path) -> None:
     durable.remove_file(folder / _FILE)
 
 
-def find(folder: Path, reason: str, period: int, n: int) -> list[bytes]:
-    """The keys of all n custodians for one period. Raises StateError when one is missing: nothing can be parked."""
-    held = _held(folder)
-    name = f"{reason}:{period}"
-    missing = [index for index in range(n) if name not in held.get(str(index), {})]
+def find(folder: Path, roster: Roster, reason: str, period: int) -> list[bytes]:
+    """The keys of all custodians of a set for one period.
+
+    Raises StateError when one is missing: nothing can be parked. Raises VerificationError naming a custodian whose
+    keys it did not sign.
+    """
+    held, draft = _held(folder), roster.draft
+    found = {
+        index: _keys(held[draft.set, index], roster, index) for index in range(draft.n) if (draft.set, index) in held
+    }
+    missing = [index for index in range(draft.n) if (reason, period) not in found.get(index, {})]
     if missing:
         raise StateError(
             f"no parking key for {reason} of period {period} from custodians {missing}: it was not fetched in time; "
             "keep the source file and open a day when the custodians are back"
         )
-    return [base64.b64decode(held[str(index)][name]) for index in range(n)]
+    return [found[index][reason, period] for index in range(draft.n)]
 
 
-def _held(folder: Path) -> dict[str, dict[str, str]]:
+def _keys(said: Signed, roster: Roster, index: int) -> dict[tuple[str, int], bytes]:
+    try:
+        return custody.parking_of(said, Address(roster.draft.store, roster.draft.set, index), roster.signs[index])
+    except UnheldError as error:
+        raise VerificationError(
+            f"{_FILE}: the keys of custodian {index} are not its own ({error}); remove the file and open a day"
+        ) from None
+
+
+def _place(said: Signed) -> tuple[int, int]:
+    return said.document["set"], said.document["from"]
+
+
+def _held(folder: Path) -> dict[tuple[int, int], Signed]:
     path = folder / _FILE
-    held: dict[str, dict[str, str]] = canonical.decode(path.read_bytes())["keys"] if path.exists() else {}
-    return held
+    listed = canonical.decode(path.read_bytes())["parkings"] if path.exists() else []
+    return {_place(one): one for one in (signed.from_json(value, "parking") for value in listed)}

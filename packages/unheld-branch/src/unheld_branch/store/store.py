@@ -14,7 +14,7 @@ from unheld_branch.keys.parties.difference import difference
 from unheld_branch.keys.parties.parties import Parties
 from unheld_branch.keys.parties.root import RootNode
 from unheld_branch.keys.parties.tree import Tree
-from unheld_branch.store import files, journal
+from unheld_branch.store import files, journal, sets
 from unheld_branch.store import policy as policies
 from unheld_branch.store.database import Database
 from unheld_branch.store.journal import Catalog
@@ -27,6 +27,7 @@ from unheld_slots.places import slot_uri
 from unheld_slots.slot import create_slot, open_slot
 from unheld_verify import canonical, columns, crypto, statement
 from unheld_verify.errors import BadInputError, NoStoreError, RolledBackError, StateError
+from unheld_verify.roster import Roster
 
 GENESIS = "genesis.json"
 _DATABASE = "catalog.db"
@@ -72,6 +73,10 @@ class Store:
     def today(self) -> int:
         """The day by this store's clock."""
         return self.clock.now() // 86_400
+
+    def sets(self) -> list[Roster]:
+        """The custodian sets, in order, each held to headquarters' key."""
+        return sets.read(self.folder, self.policy)
 
     def open_day(self) -> OpenDay | None:
         """The keys of the day that the journal calls open. Keys of any other day are a crash's remains: not served."""

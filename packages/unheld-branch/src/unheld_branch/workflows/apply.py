@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from unheld_branch.store import parkkeys
+from unheld_branch.keys.parties.rows import PUBLIC_KEY, Rows
+from unheld_branch.store import parkkeys, pending
 from unheld_branch.store import targets as sealed_targets
 from unheld_branch.store.store import Store
 from unheld_branch.store.targets import Targets
 from unheld_branch.store.vault import first_root
-from unheld_branch.workflows.custodians import Custodians, enough, numbers
-from unheld_verify import columns
+from unheld_branch.workflows.custodians import Custodians, enough, everybody, numbers
+from unheld_verify import columns, grant
 from unheld_verify.plan import Plan
 from unheld_verify.statement import Opening
 
@@ -35,8 +37,9 @@ def apply(store: Store, custodians: Custodians, plan: Plan, typed: str) -> Appli
     start = time.perf_counter()
     if plan.act in {"party", "parties"}:
         rows, gone, attested = _parties(store, plan, targets), 0, 0
+        bury(store, custodians)
     elif plan.act == "everything":
-        rows, gone, attested = _everything(store, custodians)
+        rows, gone, attested = _everything(store, custodians, plan)
     else:
         rows, (gone, attested) = 0, _columns(store, custodians, plan)
     elapsed = (time.perf_counter() - start) * 1000
@@ -46,42 +49,63 @@ def apply(store: Store, custodians: Custodians, plan: Plan, typed: str) -> Appli
 
 def _parties(store: Store, plan: Plan, targets: Targets) -> int:
     """Drop rows: their keys go with the old root, in this store and in every copy."""
-    parties, rows = store.parties(), 0
+    parties, gone = store.parties(), []
     for number, (tags, labels) in targets.trees.items():
         if number in parties.trees:
             parties, dropped = parties.drop(number, tags, labels)
-            rows += len(dropped.rows)
-    entry = {"kind": "erase", "act": plan.act, "root": plan.root.hex(), "leaves": plan.leaves}
+            gone.append(dropped.rows)
+    pending.bury(store.folder, plan, tombstones(store, gone))
+    entry = {"kind": "erase", "act": plan.act, "plan": plan.digest, "root": plan.root.hex(), "leaves": plan.leaves}
     said = _said(store, "erase-parties", root=plan.root.hex(), leaves=plan.leaves, copies=1 + len(store.copies))
     store.commit(entry, say=[said], parties=parties, plan_applied=True)
-    return rows
+    return sum(map(len, gone))
+
+
+def tombstones(store: Store, dropped: Iterable[Rows]) -> set[bytes]:
+    """What custodians keep of the labels of those rows that have a subscriber key: nobody can ask for the others."""
+    keyed = [rows.labels[rows.extras_of(PUBLIC_KEY)[0]] for rows in dropped]
+    return {grant.tombstone(store.policy.store_id, label.tobytes()) for labels in keyed for label in labels}
+
+
+def bury(store: Store, custodians: Custodians) -> None:
+    """Name forgotten labels to custodians: what not all of them hold now is named again with the next lapse."""
+    hashes = pending.buried(store.folder, store.catalog.applied)
+    if hashes:
+        pending.acknowledged(store.folder, custodians.tombstone(hashes))
 
 
 def _columns(store: Store, custodians: Custodians, plan: Plan) -> tuple[int, int]:
     """Drop the keys of an event day, or of one class of it: at the custodians, then in the open day."""
     pairs = plan.columns
-    attested = custodians.erase(pairs, store.today())
+    pending.keep(store.folder, plan)
+    heard = custodians.erase(plan)
     held = store.day_slot.read()
     if held is not None:
         store.day_slot.keep(held.without(pairs))
-    enough(store.policy, attested, "this is not called erased; apply the same plan when they are back")
+    enough(heard, "this is not called erased; apply the same plan when they are back")
     day = columns.day_text(plan.event_day)
     fields = {"class": plan.cls} if plan.act == "class" else {}
-    said = _said(store, f"erase-{plan.act}", event_day=day, custodians=numbers(attested), **fields)
-    store.commit({"kind": "erase", "act": plan.act, "event_day": day, **fields}, say=[said], plan_applied=True)
-    return len(pairs), len(attested)
+    said = _said(store, f"erase-{plan.act}", event_day=day, custodians=numbers(heard), **fields)
+    entry = {"kind": "erase", "act": plan.act, "plan": plan.digest, "event_day": day, **fields}
+    store.commit(entry, say=[said], plan_applied=True)
+    if everybody(heard):
+        pending.done(store.folder, plan)
+    return len(pairs), len(numbers(heard))
 
 
-def _everything(store: Store, custodians: Custodians) -> tuple[int, int, int]:
+def _everything(store: Store, custodians: Custodians, plan: Plan) -> tuple[int, int, int]:
     """Forget everyone: the old root key goes first, which alone closes every folio; then all columns."""
     rows = sum(tree.rows for tree in store.root.trees.values())
+    pending.keep(store.folder, plan)
     said = _said(store, "erase-everything", copies=1 + len(store.copies))
-    store.commit({"kind": "erase", "act": "everything"}, say=[said], everything=first_root())
+    store.commit({"kind": "erase", "act": "everything", "plan": plan.digest}, say=[said], everything=first_root())
     store.day_slot.drop()
     parkkeys.drop(store.folder)
-    attested = custodians.erase_everything(store.today())
-    enough(store.policy, attested, "every row is forgotten here; for copies of parked batches, plan and apply it again")
-    return rows, 0, len(attested)
+    heard = custodians.erase_everything(plan)
+    if everybody(heard):
+        pending.done(store.folder, plan)
+    enough(heard, "every row is forgotten here; they are told of the columns with each lapse until they testify")
+    return rows, 0, len(numbers(heard))
 
 
 def _said(store: Store, kind: str, **fields: object) -> Opening:

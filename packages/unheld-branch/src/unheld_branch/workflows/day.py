@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from unheld_branch.keys.columns import merge_pushes
+from unheld_branch.kernel.uptime import uptime
+from unheld_branch.keys.columns import DayKeys, agreeing, corroborated, merge_pushes
 from unheld_branch.keys.parties.rows import Rows
-from unheld_branch.store import merging, openday, parkkeys
+from unheld_branch.store import daylength, merging, openday, parkkeys, sets
 from unheld_branch.store.sealing import Sealer
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
@@ -15,18 +16,28 @@ from unheld_branch.workflows.custodians import Custodians
 from unheld_branch.workflows.delivery import at_most
 from unheld_branch.workflows.ingest import dedup_keys
 from unheld_branch.workflows.routing import month_tree
-from unheld_verify import columns
+from unheld_verify import columns, custody
+from unheld_verify.columns import Push
+from unheld_verify.custody import Heard
 from unheld_verify.errors import StateError
+
+_DAY = 86_400
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A day that opened: its number, custodians that pushed, columns it can seal into. `again`: it was open already."""
+    """A day that opened: its number, custodians that pushed, columns it can seal into. `again`: it was open already.
+
+    `corroborated`: whether each component of its keys came from two custodians (where it has two); if not, one that
+    lies could have made this day unreadable. `left_out`: custodians whom all the others contradict.
+    """
 
     day: int
     custodians: int
     columns: int
     again: bool
+    corroborated: bool
+    left_out: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -40,33 +51,65 @@ class Closed:
     size: int
 
 
-def open_day(store: Store, custodians: Custodians) -> Opened:
-    """Open today. The keys go into the open-day slot; a day that lost them is given them again.
+def doubts(opened: Opened) -> list[str]:
+    """What a person has to know of the keys of a day."""
+    said = [f"custodian {index} is contradicted by all the others and was left out" for index in opened.left_out]
+    if not opened.corroborated:
+        said.append("uncorroborated: parts of the keys came from one custodian alone; if it lied, this day opens never")
+    return said
 
-    Raises StateError when an earlier day is still open, or when fewer than t custodians answer: then park.
+
+def next_day(store: Store) -> int | None:
+    """The day that can be opened now, or None while the one day that could be is over.
+
+    It is today, and in the last minutes of a day that was closed, tomorrow: custodians push a little early.
     """
-    today, held = store.today(), store.catalog.open_day
-    if held is not None and held.number != today:
+    now, days = store.clock.now(), store.catalog.days
+    today, early = now // _DAY, (now + custody.EARLY_SECONDS) // _DAY
+    return next((day for day in (today, early) if day not in days or days[day].state == "open"), None)
+
+
+def must_close(store: Store) -> bool:
+    """Whether a day is open that has to close now: by the clock, or by the machine's uptime."""
+    held = store.catalog.open_day
+    return held is not None and daylength.over(store.folder, held.number, store.clock.now(), uptime())
+
+
+def open_day(store: Store, custodians: Custodians) -> Opened:
+    """Open the day. The keys go into the open-day slot; a day that lost them is given them again.
+
+    Raises StateError when an earlier day is still open, or when fewer than t custodians answer: then park. Raises
+    PartialError when the day is open and a custodian refuses its parking keys.
+    """
+    held, day = store.catalog.open_day, next_day(store)
+    if held is not None and held.number != day:
         raise StateError(f"{columns.day_text(held.number)} is still open: `unheld day close` first")
     if held is None:
-        _finish_close(store, custodians)
-    if held is None and today in store.catalog.days:
+        _drop(store, custodians)
+    if day is None:
         raise StateError(
-            f"{columns.day_text(today)} was closed; the next day opens at 00:00 UTC. Records can be parked"
+            f"{columns.day_text(store.today())} was closed; the next day opens at 00:00 UTC. Records can be parked"
         )
-    pushes = custodians.open_day(today, today)
-    keys = merge_pushes(pushes, store.policy.n, store.policy.t)
-    parkkeys.keep(store.folder, custodians.park_publics(today))
+    draft = sets.sealing(store.sets(), day).draft
+    pushes, left_out = agreeing(custodians.open_day(day), draft.n, draft.t)
+    keys = merge_pushes(pushes, draft.n, draft.t)
+    twice = corroborated(pushes, draft.n, draft.t)
     kept = store.day_slot.read() if held is not None else None
     if kept is None:
         store.day_slot.keep(openday.begin(keys))
     if held is None:
-        checks = {str(number): check for push in pushes for number, check in push.checks.items()}
-        day = columns.day_text(today)
-        said = store.opening("open", sealing_day=day, set=keys.set)
-        entry = {"kind": "open", "day": day, "set": keys.set, "checks": checks}
-        store.commit(entry, say=[said], dedup=dedup_keys(store))
-    return Opened(today, len(pushes), len(keys.keys), again=held is not None)
+        daylength.note(store.folder, day, uptime())
+        _commit(store, keys, pushes, corroborated=twice)
+    parkkeys.keep(store.folder, custodians.park_publics())
+    return Opened(day, len(pushes), len(keys.keys), held is not None, twice, tuple(left_out))
+
+
+def _commit(store: Store, keys: DayKeys, pushes: Sequence[Push], *, corroborated: bool) -> None:
+    checks = {str(number): check for push in pushes for number, check in push.checks.items()}
+    day = columns.day_text(keys.day)
+    said = store.opening("open", sealing_day=day, set=keys.set)
+    entry = {"kind": "open", "day": day, "set": keys.set, "checks": checks, "corroborated": corroborated}
+    store.commit(entry, say=[said], dedup=dedup_keys(store))
 
 
 def close_day(store: Store, custodians: Custodians) -> Closed:
@@ -77,10 +120,11 @@ def close_day(store: Store, custodians: Custodians) -> Closed:
     """
     held = store.catalog.open_day
     if held is None:
-        finished = _finish_close(store, custodians)
-        if finished is None:
+        finished = store.day_slot.read()
+        if finished is None or finished.day not in store.catalog.days:
             raise StateError("no day is open")
-        return _closed(store, finished)
+        _drop(store, custodians).check()
+        return _closed(store, finished.day)
     day = store.open_day()
     if day is None:
         raise StateError("the open day's keys are not here: `unheld day open` asks the custodians for them again")
@@ -108,27 +152,27 @@ def close_day(store: Store, custodians: Custodians) -> Closed:
         head=store.catalog.head.hex(),
     )
     store.commit(entry, say=[said])
-    _finish_close(store, custodians)
+    _drop(store, custodians).check()
     return _closed(store, held.number)
 
 
-def _finish_close(store: Store, custodians: Custodians) -> int | None:
+def _drop(store: Store, custodians: Custodians) -> Heard:
     """After the commit: drop the keys here, tell the custodians, remove the merged batches' ciphertext.
 
-    The keys die first, whoever answers; the day's name stays in their slot until this is finished. Keys of a day that
-    the journal does not know are an opening's that a crash cut short: the day has not been, and the custodians may
-    still open it.
+    The keys die first, whoever answers. What they leave, the day's name, goes once nobody refused. Keys of a day that
+    the journal does not know are an opening's that a crash cut short: the day has not been, and custodians may still
+    open it.
     """
-    kept = store.day_slot.read()
+    kept, heard = store.day_slot.read(), Heard(0, 0, ())
     if kept is None:
-        return None
-    over = kept.day in store.catalog.days
-    if over:
+        return heard
+    if kept.day in store.catalog.days:
         store.day_slot.keep(openday.ended(kept))
-        custodians.close_day(kept.day, store.today())
-    store.day_slot.drop()
-    store.tidy()
-    return kept.day if over else None
+        heard = custodians.close_day(kept.day)
+    if not heard.refused:
+        store.day_slot.drop()
+        store.tidy()
+    return heard
 
 
 def _closed(store: Store, number: int) -> Closed:

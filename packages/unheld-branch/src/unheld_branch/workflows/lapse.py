@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from unheld_branch.keys.parties.parties import Parties
+from unheld_branch.store import pending
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
-from unheld_branch.workflows.custodians import Custodians, numbers
+from unheld_branch.workflows.apply import bury
+from unheld_branch.workflows.custodians import Custodians, everybody, numbers
 from unheld_branch.workflows.routing import month_tree
 from unheld_verify import columns
 from unheld_verify.columns import EventColumn
@@ -43,33 +45,42 @@ def due(store: Store) -> Lapsed:
 
 
 def lapse(store: Store, custodians: Custodians) -> Lapsed:
-    """Drop what is due: at the custodians, in the open day, in the trees; then ciphertext leaves as housekeeping."""
+    """Drop what is due: at the custodians, in the open day, in the trees; then ciphertext leaves as housekeeping.
+
+    What is due here goes whoever is away. Raises PartialError at the end when a custodian that answered said no.
+    """
     today, found = store.today(), due(store)
-    attested = custodians.lapse(today)
-    _repeat_erasures(store, custodians)
+    heard = custodians.lapse()
+    _again(store, custodians)
     held = store.day_slot.read()
     if held is not None:
         over = [pair for pair in held.keys.keys if columns.due(*pair, store.policy.lifetimes) <= today]
         if over:
             store.day_slot.keep(held.without(over))
     parties, tenures = _prune(store, found.trees)
-    if not (found.columns or found.trees or found.parked or tenures):
-        return found
-    listed = [[cls, columns.day_text(day)] for cls, day in found.columns]
-    parked = [batch.hex() for batch in found.parked]
-    entry = {"kind": "lapse", "columns": listed, "trees": list(found.trees), "parked": parked}
-    said = [store.opening("lapse", columns=sorted(listed), custodians=numbers(attested))] if listed else []
-    store.commit(entry, say=said, parties=parties)
-    store.tidy()
+    if found.columns or found.trees or found.parked or tenures:
+        _commit(store, found, parties, numbers(heard))
+    for one in heard:
+        one.check()
     return Lapsed(found.columns, found.trees, found.parked, tenures)
 
 
-def _repeat_erasures(store: Store, custodians: Custodians) -> None:
+def _commit(store: Store, found: Lapsed, parties: Parties, custodians: list[int]) -> None:
+    listed = [[cls, columns.day_text(day)] for cls, day in found.columns]
+    parked = [batch.hex() for batch in found.parked]
+    entry = {"kind": "lapse", "columns": listed, "trees": list(found.trees), "parked": parked}
+    said = [store.opening("lapse", columns=sorted(listed), custodians=custodians)] if listed else []
+    store.commit(entry, say=said, parties=parties)
+    store.tidy()
+
+
+def _again(store: Store, custodians: Custodians) -> None:
     """For custodians that were away when something was erased and are back: the others change nothing."""
-    today = store.today()
-    standing = [pair for pair in store.catalog.erased if columns.due(*pair, store.policy.lifetimes) > today]
-    if standing:
-        custodians.erase(standing, today)
+    for plan in pending.plans(store.folder, store.today(), store.policy.lifetimes):
+        heard = custodians.erase_everything(plan) if plan.act == "everything" else custodians.erase(plan)
+        if everybody(heard):
+            pending.done(store.folder, plan)
+    bury(store, custodians)
 
 
 def _prune(store: Store, trees: tuple[int, ...]) -> tuple[Parties, int]:

@@ -128,8 +128,8 @@ def open_day() -> Answer:
     again = " again" if opened.again else ""
     text = columns.day_text(opened.day)
     parts = f"{counted(opened.custodians, 'custodian')}, {counted(opened.columns, 'column')}"
-    said = f"{text} is open{again}: {parts}"
-    return Answer([said], asdict(opened) | {"day": text})
+    said = [f"{text} is open{again}: {parts}", *days.doubts(opened)]
+    return Answer(said, asdict(opened) | {"day": text})
 
 
 @command(day, "close", Surface.FIGURES)

@@ -188,6 +188,8 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
         "again": "whether it was open",
         "custodians": "how many answered",
         "columns": "how many keys they gave",
+        "corroborated": "whether two gave each part of them",
+        "left_out": "which custodians the others contradict",
     },
     "day close": {
         "day": "a date",
