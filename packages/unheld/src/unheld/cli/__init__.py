@@ -9,7 +9,9 @@ def main() -> None:
     """Run `unheld`."""
     try:
         from unheld.cli import (  # noqa: F401, PLC0415
+            access_commands,
             casefolder_command,
+            custody_commands,
             demand_paper_commands,
             demand_register_commands,
             demo_command,

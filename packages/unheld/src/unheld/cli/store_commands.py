@@ -12,6 +12,7 @@ from unheld.assembly import ESCROW_PRIVATE, Deployment, clock
 from unheld.cli import numbers
 from unheld.cli.app import app, group
 from unheld.cli.output import Answer, Surface, command, counted, settings
+from unheld.custody.local import WORDS
 from unheld.inventory import Inventory
 from unheld.workflows import checking, doctor, founding
 from unheld.workflows import status as statuses
@@ -33,7 +34,7 @@ def deployment() -> Deployment:
 
 @command(app, "init", Surface.FIGURES)
 def init(  # noqa: PLR0913, PLR0917 - what genesis pins
-    custodians: Annotated[int, typer.Option(min=1, max=9, help="How many local custodians (n).")] = 1,
+    custodians: Annotated[int, typer.Option(min=1, max=9, help="How many custodians (n).")] = 1,
     threshold: Annotated[int, typer.Option(min=1, max=9, help="How many of them open a closed day (t).")] = 1,
     lifetime: Annotated[list[str] | None, typer.Option(help="CLASS=DAYS, within the hard bounds; repeat it.")] = None,
     late_days: Annotated[int, typer.Option(help="How many days late a record may be sealed.")] = 45,
@@ -50,6 +51,9 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
     slot: Annotated[
         list[str] | None, typer.Option(help="NAME=URI: put root, open, copy-1, custodian-0 elsewhere; repeat it.")
     ] = None,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="The custodians are elsewhere; unheld custody founds their set.")
+    ] = False,
 ) -> Answer:
     """Found a store: pin its policy for ever, say what its erasable slot can do, begin the inventory."""
     named = numbers.read_file(canaries, home) if canaries else []
@@ -67,6 +71,7 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
         charge,
         standstill,
         _slots(slot or []),
+        remote,
     )
     made = deployment()
     policy = founding.found(made, wishes)
@@ -77,9 +82,9 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
         f"  policy pinned, SHA-256 {policy.digest.hex()}",
         "  lifetimes: " + ", ".join(f"{cls} {days} days" for cls, days in policy.lifetimes.items()),
         f"  late records: up to {policy.late_days} days; places: {_coarsened(policy.coarsen)}",
-        f"  custodians: {policy.t} of {policy.n}, all on this machine: whoever holds it holds them",
+        f"  custodians: {policy.t} of {policy.n}, {_where(remote)}",
         f"  erasable slot: {words}",
-        f"  keep {made.slots} and {made.custodian_slots} out of every backup and snapshot",
+        f"  keep {made.slots} {'' if remote else f'and {made.custodian_slots} '}out of every backup and snapshot",
         f"  keep {made.headquarters / ESCROW_PRIVATE} offline: it opens what demands name",
         f"  a handover waits {policy.standstill_days} days after an objection",
         f"  recoverable copies: {1 + len(policy.copies)}",
@@ -88,6 +93,12 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
     ]
     pinned = policy.document() | {"canaries": len(policy.canaries)}  # whose test SIMs they are stays in genesis
     return Answer(said, {"policy": pinned, "digest": policy.digest.hex(), "erasable_slot": words})
+
+
+def _where(remote: bool) -> str:
+    if remote:
+        return "none yet: no day opens and nothing can be parked before unheld custody init and go founded a set"
+    return WORDS
 
 
 def _coarsened(rule: str) -> str:

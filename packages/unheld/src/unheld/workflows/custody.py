@@ -14,6 +14,7 @@ from unheld import assembly
 from unheld.assembly import Deployment
 from unheld.custody import addresses, ceremony
 from unheld.custody.ceremony import Ceremony, Step
+from unheld.custody.local import LocalDesks
 from unheld_branch.custody import client as clients
 from unheld_branch.kernel import locks
 from unheld_branch.store import sets
@@ -21,24 +22,23 @@ from unheld_branch.store.store import Store
 from unheld_branch.workflows import custody as taking
 from unheld_slots import durable
 from unheld_verify import canonical, columns, crypto, roster, spoken
-from unheld_verify.custody import HEADQUARTERS
 from unheld_verify.errors import AwayError, BadInputError, NoStoreError, StateError, UnheldError
 from unheld_verify.roster import FREEZE_DAYS, Draft, Roster
-from unheld_verify.signed import Document, Signed
+from unheld_verify.signed import Document
 
 _DRILL = "drill.json"
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A set that headquarters wants. `urls`: by name, where its custodians are; none: `n` of them on this machine.
+    """A set that headquarters wants. `urls`: by name, where its custodians are; empty: on this machine; None: the same
+    as of the set before. `t`: how many open a closed day; 0: as many as before, at first as genesis says.
 
     `begins`: its first sealing day; 0: today for a first set, tomorrow for one that follows.
     """
 
-    n: int
-    t: int
-    urls: Mapping[str, str] = field(default_factory=dict)
+    urls: Mapping[str, str] | None = None
+    t: int = 0
     begins: int = 0
     freeze_days: int = FREEZE_DAYS
 
@@ -92,14 +92,22 @@ def propose(deployment: Deployment, wanted: Proposal, *, anew: bool = False) -> 
                 f"set {newest.draft.set} is being founded: unheld custody go goes on with it; --anew gives it up"
             )
         number = max(known, default=deployment.policy().set_number - 1) + 1
-        draft = _draft(deployment, wanted, number, first=not _founded(known))
-        if wanted.urls:
-            places = addresses.read(deployment.addresses)
-            addresses.write(deployment.addresses, {**places, number: dict(wanted.urls)})
+        urls, places = wanted.urls, addresses.read(deployment.addresses)
+        past = before(deployment)
+        if urls is None and past is not None:
+            urls = places.get(past.draft.set)
+        draft = _draft(deployment, wanted, urls or {}, number)
+        if urls:
+            addresses.write(deployment.addresses, {**places, number: dict(urls)})
         else:
             deployment.desks().create(draft.n)
         begun = Ceremony.begin(ceremony.place(deployment.custody, number), draft, deployment.seed("plan"))
-        return Standing(number, draft, not wanted.urls, begun.standing(), held=False)
+        return Standing(number, draft, not urls, begun.standing(), held=False)
+
+
+def before(deployment: Deployment) -> Roster | None:
+    """The newest set that was founded."""
+    return next(reversed(_founded(deployment.ceremonies())), None)
 
 
 def go(deployment: Deployment) -> Standing:
@@ -109,17 +117,18 @@ def go(deployment: Deployment) -> Standing:
     """
     with _held(deployment) as store:
         begun = newest(deployment)
-        draft, seed = begun.draft, deployment.seed("plan")
-        local = deployment.is_local(draft.set)
-        lines = deployment.lines(draft)
+        draft, seed, desks = begun.draft, deployment.seed("plan"), deployment.desks()
+        local, lines = deployment.is_local(draft.set), deployment.lines(draft, desks)
         step = begun.go(lines, seed)
-        while local and not step.over and _plays(deployment, step):
-            step = begun.go(lines := deployment.lines(draft), seed)
+        while local and ceremony.WAITING in step.missing.values():
+            desks.approve()
+            step = begun.go(lines, seed)
         if not local and not step.over:
             begun.tell(lines, seed)
-        founded = begun.founded
-        held = founded is not None and step.over and _hand_over(store, founded)
-        return Standing(draft.set, draft, local, step, held, _retire(deployment, draft) if held else {})
+        if not step.over or store is None or begun.founded is None:
+            return Standing(draft.set, draft, local, step, held=False)
+        taking.take_over(store, begun.founded)
+        return Standing(draft.set, draft, local, step, held=True, retired=_retire(deployment, draft, desks))
 
 
 def standing(deployment: Deployment) -> Standing:
@@ -157,53 +166,37 @@ def drill(deployment: Deployment) -> Drill:
         path = deployment.custody / _DRILL
         name = str(canonical.decode(path.read_bytes())["drill"]) if path.exists() else crypto.random_bytes(32).hex()
         durable.write_file(path, canonical.encode({"v": 1, "drill": name}))
-        answers = _ask(deployment, "drill", {"drill": name})
+        desks, body = deployment.desks(), {"drill": name}
+        answers = [one for each in _holding(deployment) for one in _decided(deployment, each, desks, "drill", body)]
         if all(answer.said.get("decision") for answer in answers):
             durable.remove_file(path)
         return Drill(spoken.words(bytes.fromhex(name)), answers)
 
 
-def _draft(deployment: Deployment, wanted: Proposal, number: int, *, first: bool) -> Draft:
-    policy, today = deployment.policy(), assembly.clock().now() // 86_400
-    begins = wanted.begins or today + (not first)
-    if begins < today + (not first):
-        raise BadInputError(f"begins {columns.day_text(begins)}: choose {'today' if first else 'tomorrow'} or later")
-    founded = _founded(deployment.ceremonies())
-    if founded and begins <= founded[-1].draft.begins:
-        before = founded[-1].draft
-        raise BadInputError(f"set {before.set} begins on {columns.day_text(before.begins)}: another begins after it")
-    for url in wanted.urls.values():
+def _draft(deployment: Deployment, wanted: Proposal, urls: Mapping[str, str], number: int) -> Draft:
+    policy, today, past = deployment.policy(), assembly.clock().now() // 86_400, before(deployment)
+    first = today if past is None else today + 1
+    begins = wanted.begins or max(first, past.draft.begins + 1 if past else 0)
+    if begins < first:
+        raise BadInputError(f"begins {columns.day_text(begins)}: choose {columns.day_text(first)} or later")
+    if past is not None and begins <= past.draft.begins:
+        day = columns.day_text(past.draft.begins)
+        raise BadInputError(f"set {past.draft.set} begins on {day}: another begins after it")
+    for url in urls.values():
         addresses.check_url(url, "--name")
-    names = tuple(wanted.urls) or assembly.local_names(wanted.n)
-    return assembly.draft(policy, number, names, wanted.t, begins, deployment.branch_seed(), wanted.freeze_days)
+    names = tuple(urls) or assembly.local_names(past.draft.n if past else policy.n)
+    t = wanted.t or (past.draft.t if past else policy.t)
+    return assembly.draft(policy, number, names, t, begins, deployment.branch_seed(), wanted.freeze_days)
 
 
-def _plays(deployment: Deployment, step: Step) -> bool:
-    """On this machine, approve what waits for a person; whether anything did."""
-    deployment.desks().approve()
-    return any(why == ceremony.WAITING for why in step.missing.values())
-
-
-def _hand_over(store: Store | None, founded: Signed) -> bool:
-    if store is None:
-        return False
-    taking.take_over(store, founded)
-    return True
-
-
-def _retire(deployment: Deployment, following: Draft) -> dict[str, str]:
+def _retire(deployment: Deployment, following: Draft, desks: LocalDesks) -> dict[str, str]:
     """Tell those of the sets before to make no more keys from the day on which this one begins."""
-    said = {}
+    body, said = {"from": columns.day_text(following.begins)}, dict[str, str]()
     for one in _holding(deployment):
         if one.draft.set < following.set:
-            answers = _ask_set(deployment, one, "retire", {"from": columns.day_text(following.begins)})
-            if deployment.is_local(one.draft.set):
-                deployment.desks().approve()
-                answers = _ask_set(deployment, one, "retire", {"from": columns.day_text(following.begins)})
-            said |= {
-                f"{answer.name} of set {answer.set}": answer.away or str(answer.said.get("decision") or "waits")
-                for answer in answers
-            }
+            for answer in _decided(deployment, one, desks, "retire", body):
+                decided = str(answer.said.get("decision") or ceremony.WAITING)
+                said[f"{answer.name} of set {answer.set}"] = answer.away or decided
     return said
 
 
@@ -220,13 +213,23 @@ def _holding(deployment: Deployment) -> list[Roster]:
 
 
 def _ask(deployment: Deployment, act: str, body: Mapping[str, Any]) -> list[Answer]:
-    return [answer for one in _holding(deployment) for answer in _ask_set(deployment, one, act, body)]
+    desks = deployment.desks()
+    return [answer for one in _holding(deployment) for answer in _ask_set(deployment, one, desks, act, body)]
 
 
-def _ask_set(deployment: Deployment, one: Roster, act: str, body: Mapping[str, Any]) -> list[Answer]:
+def _decided(deployment: Deployment, one: Roster, desks: LocalDesks, act: str, body: Mapping[str, Any]) -> list[Answer]:
+    """What the persons of a set decided about something; those of this machine are played by this program."""
+    answers = _ask_set(deployment, one, desks, act, body)
+    if not deployment.is_local(one.draft.set):
+        return answers
+    desks.approve()
+    return _ask_set(deployment, one, desks, act, body)
+
+
+def _ask_set(deployment: Deployment, one: Roster, desks: LocalDesks, act: str, body: Mapping[str, Any]) -> list[Answer]:
+    officer = deployment.officer(one, desks)
     seconds = None if deployment.is_local(one.draft.set) else clients.SECONDS
-    with deployment.client(one, HEADQUARTERS) as client:
-        answers, failed = clients.gathered(lambda index: client.ask(index, act, body), range(one.draft.n), seconds)
+    answers, failed = clients.gathered(lambda index: officer.ask(index, act, body), range(one.draft.n), seconds)
     return [
         Answer(one.draft.set, index, name, answers.get(index, {}), _why(failed.get(index)))
         for index, name in enumerate(one.draft.names)

@@ -23,7 +23,10 @@ _SET = 1
 
 @dataclass(frozen=True)
 class Wishes:
-    """What a person may choose at genesis, within the hard bounds. Lifetimes and lateness in days."""
+    """What a person may choose at genesis, within the hard bounds. Lifetimes and lateness in days.
+
+    `remote`: the custodians are elsewhere, and found their set in a ceremony afterwards.
+    """
 
     n: int = 1
     t: int = 1
@@ -38,6 +41,7 @@ class Wishes:
     charge: Path | None = None
     standstill_days: int = STANDSTILL_DEFAULT
     slots: Mapping[str, str] = field(default_factory=dict)
+    remote: bool = False
 
 
 def found(deployment: Deployment, wishes: Wishes) -> Policy:
@@ -67,7 +71,7 @@ def found(deployment: Deployment, wishes: Wishes) -> Policy:
         wishes.standstill_days,
     )
     note.parse_key(policy.log_key)  # an origin that no key may be named after is refused before anything is made
-    assembly.found(deployment, policy, seeds, wishes.slots)
+    assembly.found(deployment, policy, seeds, wishes.slots, remote=wishes.remote)
     named = Sinks(wishes.totals or deployment.root / "totals", wishes.charge)
     sinks.write_settings(deployment.root, Sinks(named.totals and named.totals.resolve(), wishes.charge))
     inventory = Inventory(deployment.root)
@@ -94,7 +98,7 @@ def _check_places(deployment: Deployment, wishes: Wishes) -> None:
 
 def _check_slots(deployment: Deployment, wishes: Wishes) -> None:
     """See that every named slot can be made: a token that is away, full of others' keys or locked is told now."""
-    known = assembly.slot_folders(deployment, wishes.n, wishes.copies)
+    known = assembly.slot_folders(deployment, 0 if wishes.remote else wishes.n, wishes.copies)
     for name, uri in wishes.slots.items():
         if name not in known:
             raise BadInputError(f"slot {name}: this store has {', '.join(known)}; nothing was changed")

@@ -1,0 +1,212 @@
+"""custody: headquarters and the custodians of its column keys. A set is founded in a ceremony that repeats at will."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from unheld.cli.app import group
+from unheld.cli.output import Answer, Surface, command, counted
+from unheld.cli.store_commands import deployment
+from unheld.custody.local import WORDS
+from unheld.workflows import custody as custodians
+from unheld.workflows.custody import Proposal, Standing
+from unheld_verify import columns
+from unheld_verify.errors import BadInputError, UsageError
+from unheld_verify.roster import FREEZE_DAYS
+
+custody = group("custody", "Custodians: who they are, what they hold, how they are founded, frozen and replaced.")
+
+Names = Annotated[
+    list[str] | None,
+    typer.Option("--name", help="NAME=URL of a custodian; repeat it (default: those of the set before)."),
+]
+Here = Annotated[bool, typer.Option("--here", help="All of them on this machine: as many as before.")]
+Threshold = Annotated[int, typer.Option(min=0, max=9, help="How many open a closed day (t); 0: as many as before.")]
+Begins = Annotated[str, typer.Option(help="First sealing day, YYYY-MM-DD (default: the first that can be).")]
+FreezeDays = Annotated[
+    int, typer.Option(min=1, max=60, help="Days without a word of headquarters after which they hand out nothing.")
+]
+Anew = Annotated[bool, typer.Option("--anew", help="Give up a ceremony that was begun and never founded.")]
+
+
+@command(custody, "init", Surface.FIGURES)
+def init(
+    name: Names = None,
+    here: Here = False,
+    threshold: Threshold = 0,
+    begins: Begins = "",
+    freeze_days: FreezeDays = FREEZE_DAYS,
+    anew: Anew = False,
+) -> Answer:
+    """Propose the first set of custodians. Nothing counts before unheld custody go has founded it."""
+    if custodians.before(deployment()) is not None:
+        raise UsageError("this store has custodians: unheld custody rotate proposes those that follow them")
+    if not name and not here:
+        raise UsageError("say who they are: --name NAME=URL for each, or --here for custodians on this machine")
+    return _proposed(name, here, threshold, begins, freeze_days, anew)
+
+
+@command(custody, "rotate", Surface.FIGURES)
+def rotate(
+    name: Names = None,
+    here: Here = False,
+    threshold: Threshold = 0,
+    begins: Begins = "",
+    freeze_days: FreezeDays = FREEZE_DAYS,
+    anew: Anew = False,
+) -> Answer:
+    """Propose a new set for later days: others, another threshold or the same again, with fresh seeds and keys."""
+    if custodians.before(deployment()) is None:
+        raise UsageError("this store has no custodians yet: unheld custody init proposes the first")
+    return _proposed(name, here, threshold, begins, freeze_days, anew)
+
+
+def _proposed(
+    names: Sequence[str] | None, here: bool, t: int, begins: str, freeze_days: int, anew: bool
+) -> Answer:
+    if names and here:
+        raise UsageError("--here and --name do not go together: all custodians of a set are here, or none")
+    where = deployment()
+    day = columns.day_number(begins) if begins else 0
+    wanted = Proposal(None if not names and not here else _urls(names or []), t, day, freeze_days)
+    return _told(custodians.propose(where, wanted, anew=anew), proposed=True)
+
+
+def _urls(given: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for item in given:
+        name, equals, url = item.partition("=")
+        if not equals or not name or name in found:
+            raise BadInputError(f"--name {item}: write NAME=URL, each name once, as the custodian was made with")
+        found[name] = url
+    return found
+
+
+@command(custody, "go", Surface.FIGURES)
+def go() -> Answer:
+    """Ask every custodian for what is missing of the newest set, and go as far as the answers lead. Repeat it.
+
+    Exit 3: somebody is waited for.
+    """
+    return _told(custodians.go(deployment()))
+
+
+def _told(found: Standing, *, proposed: bool = False) -> Answer:
+    draft, step = found.draft, found.step
+    stage = "founded" if step.over else f"{step.stage} sent"
+    begins = columns.day_text(draft.begins)
+    said = [f"set {found.number} ({stage}): {draft.t} of {draft.n} open a closed day, from {begins} on"]
+    if step.words:
+        said.append(f"  four words to read aloud to every custodian: {' '.join(step.words)}")
+    said += [f"  {draft.names[index]}: answered" for index in step.answered]
+    said += [f"  {draft.names[index]}: {why}" for index, why in step.missing.items()]
+    said += [f"  {name}: retiring {decided}" for name, decided in found.retired.items()]
+    said += [f"  {WORDS}; this program answers for the persons"] if found.local else []
+    waits = [f"{len(step.missing)} of {draft.n} have not answered"] if step.missing else []
+    waits += [] if found.held or step.missing else ["the branch has not taken it over: its store is not here"]
+    waits += [f"{name} has not retired" for name, decided in found.retired.items() if decided != "approved"]
+    if proposed:
+        said.append("nothing is founded yet: unheld custody go asks them, as often as you call it")
+    elif waits:
+        said.append("unheld custody go goes on, once they have answered")
+    code = 3 if waits and not proposed else 0
+    return Answer(said, _standing(found), code, waits if code else [])
+
+
+def _standing(found: Standing) -> dict[str, Any]:
+    draft, step = found.draft, found.step
+    return {
+        "set": found.number,
+        "n": draft.n,
+        "t": draft.t,
+        "begins": columns.day_text(draft.begins),
+        "stage": step.stage,
+        "words": list(step.words),
+        "answered": [draft.names[index] for index in step.answered],
+        "waits": [{"name": draft.names[index], "why": why} for index, why in step.missing.items()],
+        "taken_over": found.held,
+        "retired": [{"name": name, "decision": decided} for name, decided in found.retired.items()],
+        "here": found.local,
+    }
+
+
+@command(custody, "status", Surface.FIGURES)
+def status() -> Answer:
+    """Ask every custodian what it holds. Exit 3: not all answered."""
+    answers = custodians.ask(deployment(), "status")
+    return _answers(answers, [_figures(one) for one in answers if not one.away])
+
+
+@command(custody, "beat", Surface.FIGURES)
+def beat() -> Answer:
+    """Let every custodian hear headquarters: after too long a silence they hand out nothing. Once a day will do."""
+    answers = custodians.beat(deployment())
+    return _answers(answers, [f"{one.name} (set {one.set}): heard" for one in answers if not one.away])
+
+
+@command(custody, "freeze", Surface.FIGURES)
+def freeze(
+    words: Annotated[str, typer.Option("--reason", help="Why, for the custodians' own notes.")] = "headquarters asks",
+) -> Answer:
+    """Ask every custodian to hand out nothing from now on. What is due lapses all the same."""
+    answers = custodians.ask(deployment(), "freeze", {"words": words})
+    return _answers(answers, [f"{one.name} (set {one.set}): {_frozen(one.said)}" for one in answers if not one.away])
+
+
+@command(custody, "thaw", Surface.FIGURES)
+def thaw() -> Answer:
+    """End a freeze of headquarters. Who froze at a custodian's own desk ends it there."""
+    answers = custodians.ask(deployment(), "thaw")
+    return _answers(answers, [f"{one.name} (set {one.set}): {_frozen(one.said)}" for one in answers if not one.away])
+
+
+@command(custody, "drill", Surface.FIGURES)
+def drill() -> Answer:
+    """Rehearse: read four words to every custodian by voice, and see who answered. Repeat it until all have."""
+    found = custodians.drill(deployment())
+    said = [f"four words to read aloud to every custodian: {' '.join(found.words)}"]
+    said += [
+        f"{one.name} (set {one.set}): {one.said.get('decision') or 'has not answered'}"
+        for one in found.answers
+        if not one.away
+    ]
+    answer = _answers(found.answers, said)
+    return Answer(answer.lines, {**answer.document, "words": list(found.words)}, answer.exit_code, answer.problems)
+
+
+def _answers(answers: Sequence[custodians.Answer], said: list[str]) -> Answer:
+    away = [f"{one.name} (set {one.set}): {one.away}" for one in answers if one.away]
+    code = 0 if not away else 3 if len(away) < len(answers) else 1
+    rows = [_row(one) for one in answers]
+    return Answer(
+        [*said, f"{counted(len(answers) - len(away), 'custodian')} answered"], {"custodians": rows}, code, away
+    )
+
+
+_SHOWN = ("day", "keys", "columns", "generation", "slot", "lapses", "beat", "retired", "frozen", "rolled_back")
+
+
+def _row(one: custodians.Answer) -> dict[str, Any]:
+    figures = {name: one.said[name] for name in (*_SHOWN, "decision") if name in one.said}
+    opened = [{"day": day, "issues": count} for day, count in one.said.get("open", [])]
+    return {"set": one.set, "index": one.index, "name": one.name, "away": one.away, "open": opened, **figures}
+
+
+def _figures(one: custodians.Answer) -> str:
+    said = one.said
+    opened = ", ".join(f"{day} (given {count} times)" if count > 1 else day for day, count in said["open"]) or "no day"
+    parts = [
+        f"open {opened}", f"{said['keys']:,} keys", f"generation {said['generation']}", f"its date {said['day']}",
+        f"heard headquarters {said['beat']}", _frozen(said), str(said["slot"]),
+    ]  # fmt: skip
+    parts += [f"retired from {said['retired']}"] if said["retired"] else []
+    parts += ["PUT BACK FROM A BACKUP: replace it"] if said["rolled_back"] else []
+    return f"{one.name} (set {one.set}): {'; '.join(parts)}"
+
+
+def _frozen(said: Mapping[str, Any]) -> str:
+    who = {"person": "the person there", "headquarters": "headquarters", "silence": "the silence of headquarters"}
+    return f"FROZEN by {who.get(str(said['frozen']), 'somebody')}" if said["frozen"] else "not frozen"
