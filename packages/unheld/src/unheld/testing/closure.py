@@ -38,8 +38,10 @@ BULK = ("column function", "folio", "split of a folio", "block")
 # not walked: what they give opens no sealed kind of the store, or they start from what a person alone holds
 ASIDE = ("handle of a party", "row opening", "box key", "receipt-box")
 # not walked here, where disks and memory are: they open what travels, to keys that no disk has once a set is founded
-LINES = ("letter", "answer", "values-box", "value of a component", "values of all components")
-LINES += ("deal-box", "chain from seed")
+LINES = (
+    *("letter", "answer", "values-box", "value of a component", "values of all components"),
+    *("deal-box", "chain from seed"),
+)
 _GROUPS_MOST = 2000  # of loose keys that follow each other, as many are tried as the components of a column
 
 
