@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from unheld_branch.keys.columns import DayKeys, merge_pushes
+from unheld_branch.keys.columns import DayKeys, agreeing, corroborated, merge_pushes
 from unheld_custodian import moves
 from unheld_custodian.custodian import Terms, local_genesis
 from unheld_custodian.local import LocalCustodians
@@ -68,6 +68,31 @@ def test_a_wrong_component_names_the_pair(n: int, t: int) -> None:
     other = columns.holders(n, t, component)[0]
     with pytest.raises(VerificationError, match=rf"custodians {other} and {liar} .* component {component} "):
         merge_pushes(pushes, n, t)
+
+
+@pytest.mark.parametrize(("n", "t"), [(3, 1), (3, 2), (4, 3), (5, 3), (7, 4)])
+def test_who_contradicts_everybody_is_named_and_the_others_merge(n: int, t: int) -> None:
+    """Each component has two holders with 2 of 3, and yet one custodian that is wrong in all of its own is found."""
+    pushes = pushes_of(n, t)
+    true = merge_pushes(pushes, n, t)
+    for component in columns.held(n, t, 1):
+        pushes[1] = with_keys(pushes[1], component)
+    agreed, liars = agreeing(pushes, n, t)
+    assert liars == [1]
+    assert merge_pushes(agreed, n, t) == true
+
+
+def test_where_all_are_needed_nothing_is_corroborated() -> None:
+    """With 2 of 2 each component has one holder, who could say anything; a custodian that is alone is all there is."""
+    assert not corroborated(pushes_of(2, 2), 2, 2)
+    assert corroborated(pushes_of(1, 1), 1, 1)
+
+
+def test_word_against_word_names_nobody() -> None:
+    """Where either of two may be the liar nobody is left out, and nothing merges."""
+    pushes = pushes_of(3, 2)
+    pushes[2] = with_keys(pushes[2], columns.held(3, 2, 2)[0])
+    assert agreeing(pushes, 3, 2) == (pushes, [])
 
 
 def test_keys_that_differ_from_their_own_checks_are_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 from unheld_verify import columns
 from unheld_verify.columns import CLASS_NAMES, CLASSES, EventColumn, Push
@@ -115,26 +116,39 @@ def check_push(push: Push, n: int, t: int) -> None:
 
 
 def agreeing(pushes: Sequence[Push], n: int, t: int) -> tuple[list[Push], list[int]]:
-    """The pushes without those of custodians whom all other holders of a component contradict, and who these are.
+    """The pushes without those of liars, and who these are: the fewest without whom all others agree.
 
-    Two holders at least must agree against one: where it is word against word, all pushes stay and none merges.
+    Named only where there is one such choice and t others are left: else it is word against word, all pushes stay and
+    none merges. With 2 of 3 a custodian that contradicts both others is found, though each component has two holders.
     """
-    liars: set[int] = set()
+    pairs = _contradictions(pushes, n, t)
+    for size in range(len(pushes) - t + 1):
+        chosen = [set(some) for some in combinations([push.index for push in pushes], size)]
+        found = [some for some in chosen if all(some & pair for pair in pairs)]
+        if len(found) == 1:
+            return [push for push in pushes if push.index not in found[0]], sorted(found[0])
+        if found:
+            break
+    return list(pushes), []
+
+
+def _contradictions(pushes: Sequence[Push], n: int, t: int) -> list[set[int]]:
+    """Pairs of custodians that give different keys for a component of a column that all of them opened."""
     shared = columns.in_order(set[EventColumn].intersection(*(set(push.keys) for push in pushes))) if pushes else []
-    for component in range(len(columns.components(n, t))):
-        said: dict[tuple[bytes, ...], list[int]] = {}
-        for push in pushes:
-            if component in columns.held(n, t, push.index):
-                said.setdefault(tuple(push.keys[pair][component] for pair in shared), []).append(push.index)
-        largest = max(map(len, said.values()), default=0)
-        if largest > 1 and sum(len(one) == largest for one in said.values()) == 1:
-            liars |= {index for one in said.values() if len(one) < largest for index in one}
-    return [push for push in pushes if push.index not in liars], sorted(liars)
+    return [
+        {one.index, other.index}
+        for one, other in combinations(pushes, 2)
+        if any(
+            one.keys[pair][component] != other.keys[pair][component]
+            for component in set(columns.held(n, t, one.index)) & set(columns.held(n, t, other.index))
+            for pair in shared
+        )
+    ]
 
 
 def corroborated(pushes: Sequence[Push], n: int, t: int) -> bool:
-    """Whether every component came from two custodians at least; where each has one holder only, nothing can be."""
-    return n == t or all(
+    """Whether every component came from two custodians at least: never where all n are needed, but for n = 1."""
+    return n == 1 or all(
         sum(component in columns.held(n, t, push.index) for push in pushes) > 1
         for component in range(len(columns.components(n, t)))
     )
