@@ -18,14 +18,14 @@ def words(digest: bytes) -> tuple[str, ...]:
     return tuple(_word(int.from_bytes(digest[2 * at : 2 * at + 2], "big")) for at in range(COUNT))
 
 
-def typed(said: str) -> tuple[str, ...]:
+def heard(said: str) -> tuple[str, ...]:
     """The words that a person typed, in whatever case and with whatever between them."""
     return tuple("".join(sign if sign.isalpha() else " " for sign in said.lower()).split())
 
 
 def same(said: str, digest: bytes) -> bool:
     """Whether a person typed the words of this digest."""
-    return typed(said) == words(digest)
+    return heard(said) == words(digest)
 
 
 def _word(value: int) -> str:
