@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from tests.support.calls import ALICE, BOB, CAROL, FIRST, OFF_NET, Call, calls, facts, held, names, opened, registry
+from tests.support.refusing import refusing
 from tests.support.stores import MAPPINGS, TestStore, made_store
 from unheld_branch.keys import folios
 from unheld_branch.store import files, merging
@@ -92,9 +93,10 @@ def test_a_second_day_waits_for_the_close_of_the_first(made: TestStore) -> None:
 def test_a_day_that_was_closed_stays_closed(made: TestStore) -> None:
     """Its keys are gone: the same day does not open again, and closing it again is an error of state."""
     made.close()
+    made.set_clock(FIRST, 43_200)
 
-    with pytest.raises(StateError, match="2026-07-01 was closed"):
-        made.open_day(FIRST)
+    with made.opened() as store, pytest.raises(StateError, match="2026-07-01 was closed"):
+        day.open_day(store, made.custodians)
     with pytest.raises(StateError, match="no day is open"):
         made.close()
 
@@ -115,9 +117,8 @@ def test_after_the_close_the_branch_holds_no_key(made: TestStore) -> None:
     with made.opened() as store:
         assert store.day_slot.read() is None
     assert not list(made.root.rglob("*.handles"))
-    for custodian in made.custodians.custodians.values():
-        with pytest.raises(StateError):
-            custodian.open_day(columns.day_of(FIRST), columns.day_of(FIRST))
+    with pytest.raises(StateError, match="0 of 2 needed"):
+        made.custodians.open_day(columns.day_of(FIRST))
 
 
 def test_batches_of_a_day_become_one_block_a_folio(made: TestStore) -> None:
@@ -305,23 +306,31 @@ def test_too_few_custodians_open_nothing(made: TestStore) -> None:
     assert made.park(calls(Call(BOB))).records == 1
 
 
-def test_a_custodian_that_does_not_close_is_told_again(made: TestStore) -> None:
-    """The store closed, one custodian failed: the keys stay in the slot until calling again has told it too."""
+def test_a_custodian_that_refuses_a_close_is_told_again(made: TestStore) -> None:
+    """The store closed, one custodian said no: the day's name stays in the slot until calling again has told it too."""
     made.ingest(calls(Call(ALICE)))
-    custodians = made.custodians
-    with (
-        made.opened() as store,
-        mock.patch.object(type(custodians), "close_day", side_effect=PartialError("away")),
-        pytest.raises(PartialError),
-    ):
-        day.close_day(store, custodians)
+    with refusing("close", 1), pytest.raises(PartialError, match="custodian 1"):
+        made.close()
+    with made.opened() as store:
+        kept = store.day_slot.read()
+    assert kept is not None
+    assert not kept.keys.keys
 
     closed = made.close()
 
     assert (closed.day, closed.batches, closed.records) == (columns.day_of(FIRST), 1, 1)
     with made.opened() as store:
         assert store.day_slot.read() is None
-    assert all(status.open_days == () for status in made.custodians.status())
+        assert "1-1-closed.json" in {path.name for path in (store.folder / "attestations").iterdir()}
+
+
+def test_a_custodian_that_refuses_a_close_keeps_no_day_shut(made: TestStore) -> None:
+    """It ends the day by its own calendar: the next one opens."""
+    with refusing("close", 1):
+        with pytest.raises(PartialError):
+            made.close()
+
+        assert not made.open_day(SECOND).again
 
 
 def test_keys_of_a_day_that_never_began_are_asked_for_again(made: TestStore) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.calls import ALICE, BOB, CAROL, FIRST, OFF_NET, Call, calls, facts, held, registry, trees
+from tests.support.refusing import refusing
 from tests.support.stores import TestStore, made_store
 from unheld.plans import planning
 from unheld_branch.keys.parties.newcomers import Newcomers
@@ -246,9 +247,9 @@ def test_a_day_forgotten_while_a_day_is_open_leaves_no_key(made: TestStore) -> N
         assert kept is not None
         assert not gone & set(kept.keys.keys)
         assert not gone & {(file.column.cls, file.column.event_day) for file in store.catalog.live_files()}
-    for custodian in made.custodians.custodians.values():
-        push = custodian.open_day(columns.day_of(FIRST), columns.day_of(FIRST))
-        assert not gone & set(push.keys)
+    pushes = made.custodians.open_day(columns.day_of(FIRST))
+    assert len(pushes) == 3
+    assert not any(gone & set(push.keys) for push in pushes)
     assert held(made, "tel:" + CAROL) == []
     assert len(held(made, "tel:" + ALICE)) == 1
 
@@ -306,17 +307,25 @@ def test_a_day_to_come_or_a_class_unknown_cannot_be_forgotten(made: TestStore) -
         made.forget_day(FIRST, "plaice")
 
 
-def test_a_custodian_that_fails_in_an_erasing_is_asked_again(made: TestStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One of three refused: the plan did not apply and can be applied again."""
+def test_a_custodian_that_refuses_an_erasing_is_asked_with_the_next_lapse(made: TestStore) -> None:
+    """The erasing stands by the other two of three; the plan is kept and brought until the third has testified too."""
+    with refusing("erase", 1):
+        assert made.forget_day(FIRST).custodians == 2
+        made.lapse()
+        assert len(list((made.root / "pending").iterdir())) == 1
+
+    made.lapse()
+
+    assert list((made.root / "pending").iterdir()) == []
+    erased = {path.name[:10] for path in (made.root / "attestations").glob("*-erased-*")}
+    assert erased == {"1-0-erased", "1-1-erased", "1-2-erased"}
+
+
+def test_an_erasing_that_too_few_testify_to_does_not_stand(made: TestStore) -> None:
+    """Two of three refused, so that two may still open the day: the plan did not apply and can be applied again."""
     plan = day_plan(made, FIRST)
-    custodians = made.custodians
-
-    def refuse(*_: object) -> None:
-        raise StateError("away")
-
-    monkeypatch.setattr(custodians.custodians[1], "erase", refuse)
-    with made.opened() as store, pytest.raises(PartialError, match="custodian 1"):
-        apply.apply(store, custodians, plan, plan.digest[:8])
+    with refusing("erase", 1, 2), pytest.raises(PartialError, match="1 of 2 needed"):
+        carry_out(made, plan)
 
     assert carry_out(made, plan).custodians == 3
 
@@ -330,9 +339,9 @@ def test_everything_is_forgotten_and_the_next_day_works(made: TestStore) -> None
     assert [trees(made, "tel:" + number) for number in (ALICE, BOB, CAROL, OFF_NET)] == [set()] * 4
     assert not [path for path in (made.root / "blocks").rglob("*") if path.is_file()]
     assert not list((made.root / "parked").iterdir())
-    assert [status.keys for status in made.custodians.status()] == [0, 0, 0]
-    with pytest.raises(StateError):
-        made.open_day(FIRST)
+    assert [client.ask(index, "status")["keys"] for client in made.custodians.clients for index in range(3)] == [0] * 3
+    with pytest.raises(StateError, match="0 of 2 needed"):
+        made.custodians.open_day(columns.day_of(FIRST))
 
     made.open_day(SECOND)
     made.ingest(calls(Call(ALICE, SECOND, 5)))

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.calls import ALICE, BOB, CAROL, FIRST, OFF_NET, Call, calls, held, registry, trees
+from tests.support.refusing import refusing
 from tests.support.stores import TestStore, made_store
 from unheld_branch.store.check import check
 from unheld_branch.workflows import lapse
 from unheld_verify import columns
-from unheld_verify.errors import PartialError, StateError
+from unheld_verify.errors import PartialError
 
 SECOND = FIRST + timedelta(1)
 SIM = "001010000000001"
@@ -142,17 +143,14 @@ def test_an_earlier_holder_leaves_when_nothing_of_that_time_is_left(made: TestSt
     assert (trees(made, "tel:" + ALICE), trees(made, "imsi:" + SIM)) == ({0}, set())
 
 
-def test_a_custodian_that_fails_stops_the_lapse_here(made: TestStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The branch notes a lapse only when all that are here did it; the next call ends it."""
+def test_a_custodian_that_refuses_stops_no_lapse_here(made: TestStore) -> None:
+    """What is due at the branch goes whoever refuses or is away, and a refusal is told when it is done."""
     made.close()
     made.set_clock(FIRST + timedelta(7))
-    custodians = made.custodians
 
-    def refuse(*_: object) -> None:
-        raise StateError("away")
+    with refusing("lapse", 0), pytest.raises(PartialError, match="custodian 0"):
+        made.lapse()
 
-    monkeypatch.setattr(custodians.custodians[0], "lapse", refuse)
-    with made.opened() as store, pytest.raises(PartialError):
-        lapse.lapse(store, custodians)
-
-    assert len(made.lapse().columns) == 2
+    with made.opened() as store:
+        assert ("place", columns.day_of(FIRST)) in store.catalog.lapsed
+    assert made.lapse().columns == ()

@@ -140,8 +140,6 @@ def test_a_lapsed_batch_opens_for_nobody(made: TestStore) -> None:
     week = columns.park_period("outage", columns.day_of(SECOND))
     due = columns.date_of(columns.park_due("outage", week, 45))
     made.set_clock(due)
-    for custodian in made.custodians.custodians.values():
-        custodian.lapse(columns.day_of(due))
     made.open_day(due)
 
     with pytest.raises(SealedError, match="lapsed"):
