@@ -43,6 +43,7 @@ class Reply:
 class Served:
     """A running custodian: where its lines and its pages are, and the cookie of the browser that has them."""
 
+    folder: Path
     process: subprocess.Popen[str]
     line: tuple[str, int]
     page: tuple[str, int]
@@ -76,6 +77,13 @@ class Served:
         """A form of that browser."""
         own = self._own() | FORM | {"Origin": f"http://{self.host}"}
         return send(self.page, "POST", self.root + place, urlencode(form or {}).encode(), own | headers)
+
+    def approve_all(self) -> None:
+        """Approve what waits, screen by screen, writing down the words that the person could read there."""
+        for asked in re.findall(r"request\?id=(\w+)", self.get().text):
+            words = re.findall(r"<span>(\w+)</span>", self.get(f"request?id={asked}").text)
+            form = {"id": asked, "answer": "approve", "screen": "request", "said": " ".join(words)}
+            assert self.post("answer", form).status == 303
 
     def _own(self) -> dict[str, str]:
         return {"Host": self.host} | ({"Cookie": f"unheld={self.cookie}"} if self.cookie else {})
@@ -111,7 +119,7 @@ def served(folder: Path, *more: str, complains: bool = False) -> Iterator[Served
             page, line = (re.search(r"http://([\d.]+):(\d+)(\S+)", one) for one in said)
             assert page, said
             assert line, said
-            yield Served(process, (line[1], int(line[2])), (page[1], int(page[2])), page[0])
+            yield Served(folder, process, (line[1], int(line[2])), (page[1], int(page[2])), page[0])
         finally:
             process.terminate()
             more_said = process.stdout.read()

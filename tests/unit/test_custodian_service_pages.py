@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from tests.support.ceremony import World
+from tests.support.ceremony import World, draft
 from tests.support.served import FORM, Served, command, founded, invited, send, served
+from unheld_custodian.desk import Desk
 from unheld_verify import columns
 from unheld_verify.errors import StateError
 
@@ -160,14 +163,16 @@ def test_a_new_link_shuts_the_old_browser_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", '["", ""]', '{"code": ""}', "[1, 2]", "null", "\x00"])
-def test_a_damaged_key_file_admits_nobody(tmp_path: Path, text: str) -> None:
+def test_a_damaged_key_file_admits_nobody(entered: Served, text: str) -> None:
     """Whatever the file says that holds which browser has the pages, no code and no cookie fit nothing."""
-    with served(tmp_path / "held") as running:
-        running.get()
-        (tmp_path / "held" / "page.json").write_text(text)
-
-        assert running.get().status == 404
-        assert send(running.page, "GET", "//", b"", {"Host": running.host}).status == 404
+    kept = entered.folder / "page.json"
+    whole = kept.read_text()
+    kept.write_text(text)
+    try:
+        assert entered.get().status == 404
+        assert send(entered.page, "GET", "//", b"", {"Host": entered.host}).status == 404
+    finally:
+        kept.write_text(whole)
 
 
 def test_no_secret_of_the_pages_is_on_the_disk(tmp_path: Path) -> None:
@@ -250,3 +255,30 @@ def test_a_date_that_is_not_todays_is_not_confirmed(entered: Served, day: str) -
 
     assert told.status in (400, 403)
     assert "Not done" in told.text
+
+
+class OnPages(World):
+    """A world in which a person with nothing but the pages sits at custodian 0."""
+
+    def approve(self, kind: str) -> None:
+        for desk in self.desks:
+            if isinstance(desk, Served):
+                desk.approve_all()
+            else:
+                for one in desk.requests():
+                    if one.kind == kind and not one.decision:
+                        desk.decide(one.id, True, " ".join(one.words))
+
+
+def test_a_set_is_made_with_the_pages_alone(tmp_path: Path) -> None:
+    """From the invitation to a founded set, and to the first open day, its person needs no command."""
+    with served(tmp_path / "held", "--name", "Custodian 0") as running:
+        world = OnPages.of(tmp_path)
+        world.at(int(time.time()))
+        for desk in world.desks:
+            desk.believe(world.today)
+        world.desks[0] = cast("Desk", running)
+        world.found(draft(begins=world.today))
+
+        assert "You are custodian 1 of 3" in running.get().text
+        assert world.ask(0, "open", {"day": columns.day_text(world.today)})["index"] == 0

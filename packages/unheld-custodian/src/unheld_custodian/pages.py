@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
 from starlette import requests as http
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -167,18 +166,12 @@ class Pages:
         known = {one.id: one for one in (*requests, _practice())}
         if name not in _SCREENS or (name == "request" and given.get("id") not in known):
             return PlainTextResponse(_TEXTS["none"], 404)
-        done = given.get("done")
+        done = given.get("done") if f"done.{given.get('done')}" in _TEXTS else None
+        waiting = [one for one in requests if not one.decision]
         page = _ENVIRONMENT.get_template(f"{name}.html.j2").render(
-            root=root,
-            screen=name,
-            own=overview,
-            folder=self._folder,
-            waiting=[one for one in requests if not one.decision],
-            request=known.get(given.get("id", "")),
-            trouble=self.trouble,
-            error=error,
-            done=done if f"done.{done}" in _TEXTS else None,
-        )
+            root=root, screen=name, own=overview, folder=self._folder, waiting=waiting,
+            request=known.get(given.get("id", "")), trouble=self.trouble, error=error, done=done,
+        )  # fmt: skip
         return Response(page, error.status if error else 200, media_type="text/html")
 
 
@@ -214,11 +207,8 @@ def _believe(desk: Desk, given: Mapping[str, str]) -> str:
 
 
 _ACTS: dict[str, Callable[[Desk, Mapping[str, str]], str]] = {
-    "answer": _decide,
-    "freeze": _freeze,
-    "thaw": _thaw,
-    "believe": _believe,
-}
+    "answer": _decide, "freeze": _freeze, "thaw": _thaw, "believe": _believe,
+}  # fmt: skip
 """What a form can do, and the screen that shows it done."""
 
 
@@ -226,9 +216,9 @@ def _digest(text: str) -> str:
     return crypto.sha256(b"unheld/v1/page", text.encode()).hex()
 
 
-def _said(key: str, **parts: Any) -> Markup:
-    """A text of the catalogue; what it names is escaped."""
-    return Markup(_TEXTS[key]).format(**{name: escape(part) for name, part in parts.items()})  # noqa: S704 - our own text
+def _said(key: str, **parts: Any) -> str:
+    """A text of the catalogue; the page escapes it, with what it names."""
+    return _TEXTS[key].format(**parts)
 
 
 def _when(second: int) -> str:
@@ -242,10 +232,7 @@ def _resource(name: str) -> str:
 _TEXTS: dict[str, str] = json.loads(_resource("en.json"))
 _STYLE = _resource("templates/style.css")
 _ENVIRONMENT = Environment(
-    loader=PackageLoader("unheld_custodian"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+    loader=PackageLoader("unheld_custodian"), autoescape=True, undefined=StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
 _ENVIRONMENT.globals.update(t=_said, day=columns.day_text, when=_when)

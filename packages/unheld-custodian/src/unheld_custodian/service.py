@@ -169,14 +169,7 @@ def _tick(desk: Desk, folder: Path) -> None:
 def _server(app: ASGIApp) -> _Server:
     return _Server(
         uvicorn.Config(
-            app,
-            http=_ShortLine,
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            limit_concurrency=LINES_MOST,
-            timeout_graceful_shutdown=5,
+            app, http=_ShortLine, ws="none", lifespan="off", access_log=False, log_level="warning",
+            server_header=False, limit_concurrency=LINES_MOST, timeout_graceful_shutdown=5,
         )
-    )
+    )  # fmt: skip
