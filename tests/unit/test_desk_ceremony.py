@@ -11,7 +11,7 @@ import pytest
 from tests.support.ceremony import NOON, SEEDS, World, draft, refused
 from unheld_custodian.desk import Desk
 from unheld_slots.slot import FileSlot
-from unheld_verify import columns, crypto, custody, note, roster, signed
+from unheld_verify import columns, crypto, custody, note, roster, signed, spoken
 from unheld_verify.custody import HEADQUARTERS
 from unheld_verify.errors import BadInputError, NotAllowedError
 from unheld_verify.roster import Draft
@@ -42,9 +42,21 @@ def rostered(world: World) -> Signed:
 def dealt(world: World) -> tuple[Signed, list[Signed]]:
     """The roster and all deals."""
     listed = rostered(world)
-    world.tell(listed)
-    world.approve("roster")
     return listed, world.to_all(listed)
+
+
+def scripted(world: World) -> Signed:
+    """The transcript after all dealt."""
+    listed, deals = dealt(world)
+    return roster.transcript(listed, deals, HQ)
+
+
+def compared(world: World) -> tuple[Signed, list[Signed]]:
+    """The transcript and all confirmations, after the words were compared."""
+    script = scripted(world)
+    world.tell(script)
+    world.approve("roster")
+    return script, world.to_all(script)
 
 
 def test_a_draft_waits_for_the_person(world: World) -> None:
@@ -64,13 +76,9 @@ def test_asking_again_asks_the_person_once(world: World) -> None:
 
 def test_every_document_that_comes_again_gets_the_same_answer(world: World) -> None:
     """Also after a restart: joins, deals and confirmations are made once."""
-    said = proposed()
-    world.tell(said)
-    world.approve("draft")
-    listed = roster.roster(said, world.to_all(said), HQ)
-    world.tell(listed)
-    world.approve("roster")
-    script = roster.transcript(listed, world.to_all(listed), HQ)
+    script, _ = compared(world)
+    listed = signed.from_json(script.document["roster"])
+    said = signed.from_json(listed.document["draft"])
     first = [world.tell(one) for one in (said, listed, script)]
     for index in range(3):
         world.reopen(index)
@@ -87,23 +95,37 @@ def test_a_refused_draft_is_told_signed(world: World) -> None:
     assert (document["about"], document["from"]) == (said.digest.hex(), 0)
 
 
-def test_a_roster_is_approved_with_the_words_that_were_heard(world: World) -> None:
-    """Words of another list are not taken, and then nothing is dealt."""
-    listed = rostered(world)
-    world.tell(listed)
-    (request,) = [one for one in world.desks[0].requests() if one.kind == "roster"]
-    with pytest.raises(NotAllowedError, match="stop if they differ"):
-        world.desks[0].decide(request.id, True, "babab babab babab babab")
-    assert world.desks[0].handle(listed.encode()) == WAIT
+def test_dealing_needs_no_person(world: World) -> None:
+    """Nothing that is dealt counts before the words were compared, so nobody is asked for it."""
+    _, deals = dealt(world)
+    assert [one.kind for one in deals] == ["deal"] * 3
+    assert [one.kind for one in world.desks[0].requests()] == ["draft"]
 
 
-def test_a_refused_roster_deals_nothing(world: World) -> None:
-    """The one-time key is gone, and a new draft may come."""
-    listed = rostered(world)
-    world.tell(listed)
-    (request,) = [one for one in world.desks[0].requests() if one.kind == "roster"]
-    world.desks[0].decide(request.id, False)
-    assert signed.decode(world.desks[0].handle(listed.encode()), "refused")
+def test_a_transcript_is_confirmed_with_the_words_that_were_heard(world: World) -> None:
+    """Words of another list are not taken, and then nothing is confirmed."""
+    script = scripted(world)
+    assert world.tell(script) == [WAIT] * 3
+    request = world.desks[0].requests()[0]
+    assert (request.kind, request.words) == ("roster", spoken.words(roster.spoken_digest(script)))
+    for wrong in ("babab babab babab babab", "", " ".join(request.words[:3]), " ".join(reversed(request.words))):
+        with pytest.raises(NotAllowedError, match="stop if they differ"):
+            world.desks[0].decide(request.id, True, wrong)
+    assert world.desks[0].handle(script.encode()) == WAIT
+    world.desks[0].decide(request.id, True, "-".join(request.words).upper())
+    assert signed.decode(world.desks[0].handle(script.encode())).kind == "confirm"
+
+
+def test_refused_words_leave_no_secret(world: World) -> None:
+    """Seeds and keys of the ceremony are gone, and a new draft may come."""
+    script = scripted(world)
+    world.tell(script)
+    before = next(iter(world.desks[0]._kept.whole.ceremonies.values()))
+    world.desks[0].decide(world.desks[0].requests()[0].id, False)
+    assert signed.decode(world.desks[0].handle(script.encode()), "refused")
+    plaintext = world.desks[0]._kept._sealed.load()
+    for secret in (before.sign, before.transport, *before.drawn.values()):
+        assert secret.hex().encode() not in plaintext
     assert world.desks[0].handle(proposed(draft(freeze_days=20)).encode()) == WAIT
 
 
@@ -118,31 +140,26 @@ def test_the_founded_set_begins_where_the_draft_says(world: World) -> None:
 
 def test_before_it_is_founded_nothing_counts(world: World) -> None:
     """No door, no day, though every seed is there."""
-    listed, deals = dealt(world)
-    world.tell(roster.transcript(listed, deals, HQ))
+    compared(world)
     assert "no set" in refused(world.desks[0].handle(custody.knock(custody.Address(draft().store, 1, 0))))
 
 
 def test_without_a_quorum_a_set_is_not_founded(world: World) -> None:
     """Headquarters cannot leave out who did not confirm."""
-    listed, deals = dealt(world)
-    script = roster.transcript(listed, deals, HQ)
-    confirms = world.to_all(script)[:2]
-    document = {
-        "v": 1,
-        "kind": "founded",
-        "transcript": script.as_json(),
-        "confirms": [one.as_json() for one in confirms],
-    }
+    script, confirms = compared(world)
+    listed = [one.as_json() for one in confirms[:2]]
+    document = {"v": 1, "kind": "founded", "transcript": script.as_json(), "confirms": listed}
     assert "3 are needed" in refused(world.desks[0].handle(signed.sign(document, HQ).encode()))
     assert world.desks[0].overview().sets == ()
 
 
-def test_one_time_keys_are_gone_after_the_transcript(world: World) -> None:
+def test_one_time_keys_are_gone_after_the_confirmation(world: World) -> None:
     """A device that is taken after the ceremony opens no recorded seed."""
-    listed, deals = dealt(world)
+    script = scripted(world)
     before = [next(iter(desk._kept.whole.ceremonies.values())).transport for desk in world.desks]
-    world.tell(roster.transcript(listed, deals, HQ))
+    world.tell(script)
+    world.approve("roster")
+    world.tell(script)
     for key, desk in zip(before, world.desks, strict=True):
         assert len(key) == 96
         assert key.hex().encode() not in desk._kept._sealed.load()
@@ -150,23 +167,20 @@ def test_one_time_keys_are_gone_after_the_transcript(world: World) -> None:
 
 def test_a_seed_that_does_not_fit_is_complained_of(world: World) -> None:
     """The dealer is named, nothing is kept, and a new draft may come."""
-    listed = rostered(world)
-    world.tell(listed)
-    world.approve("roster")
-    deals = world.to_all(listed)
+    listed, deals = dealt(world)
     bent = dict(deals[0].document)
     boxes = [dict(box) for box in bent["boxes"]]
     boxes[0]["box"], boxes[1]["box"] = boxes[1]["box"], boxes[0]["box"]
     seed = next(iter(world.desks[0]._kept.whole.ceremonies.values())).sign
     deals[0] = signed.sign(bent | {"boxes": boxes}, seed)
     script = roster.transcript(listed, deals, HQ)
-    answers = [signed.decode(data) for data in world.tell(script)]
-    complaints = [one for one in answers if one.kind == "complaint"]
-    assert complaints
-    assert all("custodian 0" in one.document["words"] for one in complaints)
-    ended = answers.index(complaints[0])
-    assert next(iter(world.desks[ended]._kept.whole.ceremonies.values())).drawn == {}
-    assert world.desks[ended].handle(proposed(draft(freeze_days=20)).encode()) == WAIT
+    answers = world.tell(script)
+    assert answers[0] == WAIT
+    for desk, answer in zip(world.desks[1:], answers[1:], strict=True):
+        assert "custodian 0" in signed.decode(answer, "complaint").document["words"]
+        left = next(iter(desk._kept.whole.ceremonies.values()))
+        assert (left.sign, left.transport, left.drawn) == (b"", b"", {})
+        assert desk.handle(proposed(draft(freeze_days=20)).encode()) == WAIT
 
 
 def test_a_second_roster_is_not_dealt_for(world: World) -> None:
@@ -185,16 +199,18 @@ def test_a_roster_with_other_keys_for_this_custodian_is_refused(world: World) ->
     joins = [signed.from_json(one, "join") for one in listed.document["joins"]]
     joins[0] = roster.join(signed.from_json(listed.document["draft"]), 0, b"z" * 32, crypto.park_keypair()[1])
     other = roster.roster(signed.from_json(listed.document["draft"]), joins, HQ)
-    assert "are not those that it made" in refused(world.desks[0].handle(other.encode()))
+    assert "is not the one that it made" in refused(world.desks[0].handle(other.encode()))
 
 
 def test_a_second_transcript_is_not_judged(world: World) -> None:
     """The one-time key judged one, and is gone."""
-    listed, deals = dealt(world)
-    world.tell(roster.transcript(listed, deals, HQ))
+    script, _ = compared(world)
+    again = signed.sign(script.document | {"deals": script.document["deals"]}, HQ)
+    assert world.desks[0].handle(again.encode()) == world.desks[0].handle(script.encode())
+    listed = signed.from_json(script.document["roster"])
+    deals = [signed.from_json(one) for one in script.document["deals"]]
     seed = next(iter(world.desks[1]._kept.whole.ceremonies.values())).sign
-    drawn = dict.fromkeys(roster.dealt(3, 2, 1), b"w" * 32)
-    deals[1] = roster.deal(roster.roster_of(listed), 1, drawn, seed)
+    deals[1] = roster.deal(roster.roster_of(listed), 1, dict.fromkeys(roster.dealt(3, 2, 1), b"w" * 32), seed)
     assert "another transcript" in refused(world.desks[0].handle(roster.transcript(listed, deals, HQ).encode()))
 
 
@@ -283,18 +299,23 @@ def confirms(world: World) -> list[Signed]:
     return [roster.confirm(world.transcript, index, seed) for index, seed in enumerate(seeds)]
 
 
-def test_a_custodian_that_was_away_learns_all_from_the_founding(tmp_path: Path) -> None:
-    """The founding carries the transcript: who missed it checks its seeds then."""
+def test_a_custodian_that_missed_the_transcript_confirms_it_with_the_founding(tmp_path: Path) -> None:
+    """The founding carries the transcript; the person still hears the words before it counts here."""
     world = World.of(tmp_path, 4)
     said = signed.sign(draft(4).document(), HQ)
     world.tell(said)
     world.approve("draft")
     listed = roster.roster(said, world.to_all(said), HQ)
-    world.tell(listed)
-    world.approve("roster")
     script = roster.transcript(listed, world.to_all(listed), HQ)
-    answers = [signed.decode(desk.handle(script.encode())) for desk in world.desks[:3]]
-    founded = roster.founded(script, answers, HQ)
+    present = world.desks[:3]
+    for desk in present:
+        desk.handle(script.encode())
+    world.approve("roster")
+    confirms = [signed.decode(desk.handle(script.encode())) for desk in present]
+    founded = roster.founded(script, confirms, HQ)
+    assert world.desks[3].handle(founded.encode()) == WAIT
+    assert world.desks[3].overview().sets == ()
+    world.approve("roster")
     assert signed.decode(world.desks[3].handle(founded.encode())).kind == "active"
     assert len(world.desks[3].overview().sets) == 1
 

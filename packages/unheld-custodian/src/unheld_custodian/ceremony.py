@@ -2,7 +2,8 @@
 
 `heard` turns a document of headquarters into the memory after it and the answer. A document that comes again gets the
 same answer until the set is founded. An answer is the next document; `wait` until the person decided; a signed
-`refused` when the person said no; `complaint`; and at the end `active`, with the transcript's digest. `progress`
+`refused` when the person said no; `complaint`; and at the end `active`, with the transcript's digest. The person is
+asked twice: whether to join (request `draft`), and for the four words of the transcript (request `roster`). `progress`
 ({"about": a request's id, "answered": [index]}, signed by headquarters) only tells the person who has answered.
 
 A draft names this custodian by the name it was made with. A second draft for the same set replaces the first after a
@@ -120,13 +121,7 @@ def _proposed(whole: Whole, draft: Draft, said: Signed, second: int) -> Whole:
         f"{columns.day_text(draft.begins)} on? Any {draft.t} of you together can open a closed day; fewer cannot."
     )
     whole = replace(whole, ceremonies={**others, place: ceremony}, requests=requests)
-    return asked(whole, _request(draft, said, second, sentence))
-
-
-def _request(draft: Draft, said: Signed, second: int, sentence: str) -> Request:
-    words = spoken.words(said.digest) if said.kind == "roster" else ()
-    store, who = draft.store.hex(), caller(draft.headquarters)
-    return Request(said.digest.hex(), said.kind, store, draft.set, who, sentence, words, second, draft.names)
+    return asked(whole, _request(draft, said, "draft", second, sentence))
 
 
 def _join(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: int) -> Heard:
@@ -141,16 +136,8 @@ def _deal(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: 
     found = roster.roster_of(said)
     if not ceremony.transport or ceremony.roster:
         raise NotAllowedError("this custodian has not joined, or has dealt for another roster: number the set anew")
-    own = (crypto.sign_public(ceremony.sign), crypto.park_public(ceremony.transport))
-    if (found.signs[ceremony.index], found.transports[ceremony.index]) != own:
-        raise VerificationError(f"roster: the keys of custodian {ceremony.index} are not those that it made")
-    sentence = (
-        f"All {found.draft.n} custodians have joined. Let headquarters, or another custodian, read you the four words "
-        "of their list by voice: only if they are the same do all of you have the same list."
-    )
-    whole = asked(whole, _request(found.draft, said, second, sentence))
-    if (decided := decision(whole, said.digest)) != "approved":
-        return _undecided(whole, place, ceremony, said, decided)
+    if found.transports[ceremony.index] != crypto.park_public(ceremony.transport):
+        raise VerificationError(f"roster: the transport key of custodian {ceremony.index} is not the one that it made")
     mine = roster.dealt(found.draft.n, found.draft.t, ceremony.index)
     seeds = {number: crypto.random_bytes(roster.SEED_BYTES) for number in mine}
     dealt = roster.deal(found, ceremony.index, seeds, ceremony.sign)
@@ -158,25 +145,39 @@ def _deal(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: 
 
 
 def _verdict(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: int) -> Heard:
-    found, _ = roster.transcript_of(said)
-    if ceremony.roster != found.digest or not ceremony.transport:
+    draft = roster.transcript_of(said)[0].draft
+    if ceremony.roster != _inner(said, "roster").digest or not ceremony.transport:
         raise NotAllowedError("this custodian did not deal for that roster, or has judged another transcript of it")
-    index, sign = ceremony.index, ceremony.sign
     try:
-        seeds = roster.receive(said, index, ceremony.drawn, ceremony.transport)
-    except (VerificationError, BadInputError) as error:
-        after, answer = replace(ceremony, drawn={}), roster.complaint(said, index, str(error), sign)
-    else:
-        after, answer = replace(ceremony, drawn=seeds, transcript=said.digest), roster.confirm(said, index, sign)
-    return _answered(whole, place, replace(after, transport=b""), said, answer)
+        chains = roster.receive(said, ceremony.index, ceremony.drawn, ceremony.transport)
+    except VerificationError as error:
+        complaint = roster.complaint(said, ceremony.index, str(error), ceremony.sign)
+        return _answered(whole, place, _emptied(ceremony), said, complaint)
+    sentence = (
+        f"All {draft.n} custodians have made their part. Let headquarters, and another custodian, read you the four "
+        "words by voice: only if they are the same everywhere have you all dealt with each other, and with nobody else."
+    )
+    words = spoken.words(roster.spoken_digest(said))
+    whole = asked(whole, _request(draft, said, "roster", second, sentence, words))
+    if (decided := decision(whole, said.digest)) != "approved":
+        return _undecided(whole, place, ceremony, said, decided)
+    after = replace(ceremony, drawn=chains, transcript=said.digest, transport=b"")
+    return _answered(whole, place, after, said, roster.confirm(said, ceremony.index, ceremony.sign))
+
+
+def _request(draft: Draft, said: Signed, kind: str, second: int, sentence: str, words: tuple[str, ...] = ()) -> Request:
+    store, who = draft.store.hex(), caller(draft.headquarters)
+    return Request(said.digest.hex(), kind, store, draft.set, who, sentence, words, second, draft.names)
 
 
 def _found(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: int) -> Heard:
     found, _ = roster.founded_of(said)
     script = _inner(said, "transcript")
     if script.digest not in ceremony.said:
-        whole, _ = _verdict(whole, place, ceremony, script, second)
+        whole, answer = _verdict(whole, place, ceremony, script, second)
         ceremony = whole.ceremonies[place]
+        if ceremony.transcript != script.digest:
+            return whole, answer
     if ceremony.transcript != script.digest:
         return whole, ceremony.said[script.digest]
     today = second // moves.DAY_SECONDS
@@ -203,7 +204,12 @@ def _undecided(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, dec
         "sign": crypto.sign_public(ceremony.sign).hex(),
         "words": "the person here refused",
     }
-    return _answered(whole, place, replace(ceremony, transport=b""), said, signed.sign(document, ceremony.sign))
+    return _answered(whole, place, _emptied(ceremony), said, signed.sign(document, ceremony.sign))
+
+
+def _emptied(ceremony: Ceremony) -> Ceremony:
+    """Without a secret: what was dealt in it is never used."""
+    return replace(ceremony, sign=b"", transport=b"", drawn={})
 
 
 def _answered(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, answer: Signed) -> Heard:

@@ -134,7 +134,7 @@ class Desk:
             wanted = "approved" if approve else "refused"
             if request.decision not in ("", wanted):
                 raise StateError(f"this was {request.decision} already")
-            if approve and request.words and not spoken.same(said, bytes.fromhex(name)):
+            if approve and request.words and spoken.heard(said) != request.words:
                 raise NotAllowedError("these are not the four words: let them be read again, and stop if they differ")
             decided = replace(request, decision=wanted)
             self._change(
