@@ -16,6 +16,8 @@ from unheld_verify import crypto
 from unheld_verify.errors import VerificationError, WrongKeyError
 
 _TAG = 32
+_HEAD = 1088 + 32 + crypto.TAG_BYTES
+"""By how much a real box is longer than what is in it."""
 
 
 @contextmanager
@@ -71,12 +73,12 @@ def _park_public(private: bytes) -> bytes:
 
 
 def _box_seal(public: bytes, plaintext: bytes, info: bytes) -> bytes:
-    return _hash(public, info, plaintext) + plaintext
+    return _hash(public, info, plaintext).ljust(_HEAD, b"\0") + plaintext
 
 
 def _box_open(private: bytes, sealed: bytes, info: bytes) -> bytes:
-    plaintext = sealed[_TAG:]
-    if sealed[:_TAG] != _hash(_park_public(private), info, plaintext):
+    plaintext = sealed[_HEAD:]
+    if sealed != _box_seal(_park_public(private), plaintext, info):
         raise WrongKeyError("box does not open: it was sealed to another key, or altered")
     return plaintext
 

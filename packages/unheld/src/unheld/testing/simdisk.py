@@ -164,7 +164,7 @@ class DiskPath:
 @contextmanager
 def in_memory() -> Iterator[None]:
     """Let `durable` write files of simulated disks to them; other paths are written as ever."""
-    real = (durable.write_file, durable.remove_file, durable.make_folder)
+    real = (durable.write_file, durable.remove_file, durable.make_folders)
 
     def write_file(path: Path, data: bytes, mode: int = 0o600) -> None:
         if not isinstance(path, DiskPath):
@@ -176,19 +176,17 @@ def in_memory() -> Iterator[None]:
             return real[1](path)
         return path.disk.step(lambda: path.disk.files.pop(path.at, None) and None)
 
-    def make_folder(path: Path, mode: int = 0o700) -> None:
+    def make_folders(path: Path, mode: int = 0o700) -> None:
         if not isinstance(path, DiskPath):
             real[2](path, mode)
 
-    _put(write_file, remove_file, make_folder)
+    _put(write_file, remove_file, make_folders)
     try:
         yield
     finally:
         _put(*real)
 
 
-def _put(write_file: object, remove_file: object, make_folder: object) -> None:
-    for name, function in zip(
-        ("write_file", "remove_file", "make_folder"), (write_file, remove_file, make_folder), strict=True
-    ):
+def _put(*functions: object) -> None:
+    for name, function in zip(("write_file", "remove_file", "make_folders"), functions, strict=True):
         setattr(durable, name, function)

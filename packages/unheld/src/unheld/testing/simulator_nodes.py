@@ -1,0 +1,302 @@
+"""The machines of a simulation: custodians' with the real desk on a simulated disk, the branch's, headquarters'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from unheld.testing.simclock import NodeClock
+from unheld.testing.simdisk import Crash, Disk, MemorySlot
+from unheld_branch.custody.client import Client, Remote
+from unheld_branch.keys.columns import DayKeys, agreeing, corroborated, merge_pushes
+from unheld_custodian.desk import Desk
+from unheld_custodian.kept import NAME
+from unheld_custodian.state import State, Whole, decode
+from unheld_slots.sealed import SealedState
+from unheld_verify import canonical, columns, crypto, grant, note
+from unheld_verify.columns import Attestation, EventColumn, Push
+from unheld_verify.errors import AwayError, UnheldError, VerificationError
+from unheld_verify.grant import Grant
+from unheld_verify.roster import Roster
+from unheld_verify.signed import Signed
+
+Place = tuple[bytes, int]
+Bend = Callable[["Machine", bytes], bytes | None]
+
+
+@dataclass
+class Machine:
+    """A custodian's. `off`: it is switched off. `bend` answers in the place of an honest desk: a liar's."""
+
+    index: int
+    clock: NodeClock
+    make: type[Desk] = Desk
+    disk: Disk = field(default_factory=Disk)
+    off: bool = False
+    bend: Bend | None = None
+    put_back: bool = False
+    confirmed: bool = False
+    _desk: Desk | None = None
+
+    @property
+    def name(self) -> str:
+        """As drafts name it."""
+        return f"custodian {self.index}"
+
+    @property
+    def honest(self) -> bool:
+        """Whether it runs what was shipped."""
+        return self.bend is None
+
+    def create(self) -> None:
+        """Lay down a memory that holds nothing."""
+        self._desk = self.make.create(self.disk.folder(), MemorySlot(self.disk), self.name, self.clock.now)
+
+    def handle(self, data: bytes) -> bytes | None:
+        """What comes back over the line; None when the machine is off, cannot open its memory or loses its power."""
+        if self.bend is not None and not self.off:
+            return self.bend(self, data)
+        return self.do(lambda desk: desk.handle(data))
+
+    def do(self, act: Callable[[Desk], bytes | None]) -> bytes | None:
+        """Let the desk do something; after a crash the next one is another process."""
+        if self.off:
+            return None
+        try:
+            if self._desk is None:
+                self._desk = self.make.open(self.disk.folder(), MemorySlot(self.disk), self.clock.now)
+            return act(self._desk)
+        except Crash:
+            self._desk = None
+        except UnheldError:
+            return None
+        return None
+
+    def tick(self) -> None:
+        """The minute's housekeeping."""
+        self.do(_tick)
+
+    def thaw(self) -> None:
+        """The person ends their freeze."""
+
+        def thawed(desk: Desk) -> None:
+            desk.thaw()
+
+        self.do(thawed)
+
+    def restart(self) -> None:
+        """Another process, with nothing but the disk."""
+        self._desk = None
+
+    def whole(self) -> Whole | None:
+        """Its memory, or None when it does not open."""
+        try:
+            return self._desk._kept.whole if self._desk is not None else self.stored()
+        except UnheldError:
+            return None
+
+    def stored(self) -> Whole | None:
+        """Its memory as it is on the disk, or None when it does not open."""
+        try:
+            return decode(SealedState(self.disk.folder(), NAME, MemorySlot(self.disk)).load())
+        except UnheldError:
+            return None
+
+    def state(self, place: Place) -> State | None:
+        """What it holds of a set."""
+        whole = self.whole()
+        return whole.sets.get(place) if whole else None
+
+    def approve(self) -> None:
+        """The person there approves whatever waits, having heard the right words."""
+
+        def each(desk: Desk) -> None:
+            for one in desk.requests():
+                if not one.decision:
+                    desk.decide(one.id, approve=True, said=" ".join(one.words))
+
+        self.do(each)
+
+
+def _tick(desk: Desk) -> None:
+    desk.tick()
+
+
+@dataclass
+class Sealed:
+    """What the branch remembers of a column that it sealed into: its keys' digest, and whether two sources agreed."""
+
+    digest: bytes
+    corroborated: bool
+
+
+@dataclass
+class Branch:
+    """The real client and the real merging of pushes; of the store only which columns were sealed under which keys."""
+
+    remote: Remote
+    clock: NodeClock
+    held: DayKeys | None = None
+    corroborated: bool = False
+    sealed: dict[tuple[EventColumn, int], Sealed] = field(default_factory=dict)
+    closed: set[int] = field(default_factory=set)
+    erased: set[EventColumn] = field(default_factory=set)
+    issues: dict[tuple[int, int], int] = field(default_factory=dict)
+    liars: Collection[int] = ()
+    told: dict[int, set[int]] = field(default_factory=dict)
+    accused: set[int] = field(default_factory=set)
+
+    @property
+    def roster(self) -> Roster:
+        """The set it seals under today."""
+        return self.remote.set_of(self.clock.day)
+
+    def open(self) -> str:
+        """Open today; what came of it, in a word. What it raised is the word where it did not open."""
+        today = self.clock.day
+        if today in self.closed:
+            return "closed before"
+        if self.held is not None and self.held.day != today:
+            self.close()
+        try:
+            pushes = self.remote.open_day(today)
+            self.count(pushes)
+            keys, twice = self.merged(pushes)
+        except VerificationError:
+            return "word against word"
+        except UnheldError as error:
+            return type(error).__name__
+        if self.held is None:
+            self.held, self.corroborated = keys, twice
+        return "open"
+
+    def merged(self, pushes: Sequence[Push]) -> tuple[DayKeys, bool]:
+        """The day's keys without liars', and whether two sources agreed on each. Raises VerificationError."""
+        draft = self.roster.draft
+        agreed, liars = agreeing(pushes, draft.n, draft.t)
+        self.accused |= set(liars)
+        return merge_pushes(agreed, draft.n, draft.t), corroborated(agreed, draft.n, draft.t)
+
+    def count(self, pushes: Sequence[Push]) -> None:
+        """Every ask that was granted is another issue, and a custodian that says how many there were counts on."""
+        for push in pushes:
+            issue = int(canonical.decode(push.testimony.statement).get("issue", 0))
+            before = self.issues.get((push.index, push.day), 0)
+            if push.index not in self.liars:
+                assert issue > before, f"custodian {push.index} forgot that it handed out day {push.day} before"
+            self.issues[push.index, push.day] = issue
+
+    def seal(self) -> list[tuple[EventColumn, int]]:
+        """Seal something into every column that is open; the columns."""
+        if self.held is None:
+            return []
+        made = []
+        for pair, keys in self.held.keys.items():
+            name = (pair, self.held.day)
+            found = Sealed(crypto.sha256(*keys), self.corroborated)
+            before = self.sealed.setdefault(name, found)
+            assert before.digest == found.digest, f"two different keys were accepted for {name}"
+            made.append(name)
+        return made
+
+    def reboot(self) -> None:
+        """The open day's keys are gone from here; the day is not over."""
+        self.held = None
+
+    def forget(self, pairs: Collection[EventColumn]) -> None:
+        """Drop the keys of erased columns here too."""
+        self.erased |= set(pairs)
+        if self.held is not None:
+            kept = {pair: keys for pair, keys in self.held.keys.items() if pair not in self.erased}
+            self.held = replace(self.held, keys=kept)
+
+    def close(self) -> None:
+        """Drop today's keys, whoever answers, and tell the custodians."""
+        if self.held is not None:
+            day, self.held = self.held.day, None
+            self.closed.add(day)
+            self.tell(day)
+
+    def tell(self, day: int) -> None:
+        """Tell those who have not testified yet that a day is closed."""
+        heard = self.remote.close_day(day)
+        self.told.setdefault(day, set()).update(_who(heard.attested))
+
+
+def _who(attested: Sequence[Attestation]) -> set[int]:
+    return {canonical.decode(one.statement)["custodian"] for one in attested}
+
+
+@dataclass
+class Headquarters:
+    """Its own line to the custodians, and one subscriber who asks for their own folios through it."""
+
+    client: Client
+    clock: NodeClock
+    subscriber: bytes
+    salt: bytes = bytes(16)
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def label(self) -> bytes:
+        """The subscriber's."""
+        return grant.label(crypto.sign_public(self.subscriber), self.salt)
+
+    def renew(self) -> None:
+        """The subscriber was forgotten, and comes again under another key."""
+        self.subscriber = crypto.random_bytes(32)
+
+    def ask(self, index: int, act: str, body: Mapping[str, object] | None = None) -> str:
+        """Ask one custodian; a word for what came of it."""
+        try:
+            self.client.ask(index, act, body)
+        except UnheldError as error:
+            return type(error).__name__
+        return "done"
+
+    def grant(self, pairs: list[EventColumn], answer: bytes) -> Grant:
+        """What the subscriber signs."""
+        draft, now = self.client.roster.draft, self.clock.now()
+        listed = tuple(columns.in_order(set(pairs)))
+        public = crypto.sign_public(self.subscriber)
+        return Grant(draft.store, public, self.salt, listed, now - 3600, now + 86_400, crypto.random_bytes(16), answer)
+
+    def values(self, pairs: list[EventColumn], number: int) -> tuple[Signed, bytes, dict[tuple[int, int], bytes]]:
+        """A grant, the private half of its answer key, and what custodians of a set sealed for it, by (set, index)."""
+        private, public = crypto.park_keypair()
+        asked = self.grant(pairs, public).signed(self.subscriber)
+        sealed: dict[tuple[int, int], bytes] = {}
+        for index in range(self.client.roster.draft.n):
+            try:
+                body = self.client.ask(index, "evaluate", {"grant": asked.as_json()})
+                sealed[number, index] = note.base64_bytes(str(body.get("values")), "values")
+            except UnheldError as error:
+                self.said.append(type(error).__name__)
+        return asked, private, sealed
+
+
+def attacker(roster: Roster, seed: bytes, role: str, clock: NodeClock, machines: Mapping[int, Machine]) -> Client:
+    """Who has a stolen key and the line, and says of no custodian how old it is."""
+    seen: MutableMapping[int, int] = _Nothing()
+    return Client(roster, Straight(machines), seed, role, clock.now, seen)
+
+
+class _Nothing(dict[int, int]):
+    """Remembers no generation."""
+
+    def __setitem__(self, index: int, generation: int) -> None:
+        """Forget it."""
+
+
+@dataclass(frozen=True)
+class Straight:
+    """A transport that loses nothing."""
+
+    machines: Mapping[int, Machine]
+
+    def call(self, index: int, data: bytes) -> bytes:
+        """Deliver. Raises AwayError when the machine is off."""
+        answer = self.machines[index].handle(data)
+        if answer is None:
+            raise AwayError(f"custodian {index} is off")
+        return answer
