@@ -112,7 +112,17 @@ def _joined(
             pairs |= {two for two in combinations(sorted(held), 2) if held[two[0]] != held[two[1]]}
         else:
             chosen.append(agreed)
+    if (odd := _alone(pairs)) is not None:
+        rest = {index: values for index, values in answers.items() if index != odd}
+        joined, others, left = _joined(column, roster, rest)
+        return joined, {odd, *others}, left
     return Joined(*_state(sources, chosen, liars, pairs, len(columns.components(draft.n, draft.t)))), liars, pairs
+
+
+def _alone(pairs: set[tuple[int, int]]) -> int | None:
+    """Who contradicts two or more others that do not contradict each other: that one gave wrong values."""
+    common = set.intersection(*(set(two) for two in pairs)) if len(pairs) > 1 else set()
+    return next(iter(common)) if len(common) == 1 else None
 
 
 def _state(

@@ -8,17 +8,21 @@ row knows is refused with the words for a number that nobody has.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from unheld.access import buckets, messages
 from unheld.access.messages import HeldFile, Slip
+from unheld.assembly import Deployment
+from unheld.demands import register
+from unheld.ledger import Ledger
 from unheld_branch.custody.client import Client
 from unheld_branch.keys.parties import rows as rows_
 from unheld_branch.keys.parties.rows import Rows
 from unheld_branch.store import sets
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
-from unheld_verify import columns, grant, note, signed
+from unheld_verify import columns, grant, note, roster, signed, statement
 from unheld_verify.columns import Column
 from unheld_verify.custody import reasons
 from unheld_verify.errors import BadInputError, NotAllowedError, StateError, UnheldError
@@ -39,11 +43,10 @@ class Answered:
 
 @dataclass(frozen=True)
 class Fetched:
-    """Blocks for the subscriber: bytes, and how many files, blocks, and files that are not here."""
+    """Blocks for the subscriber: bytes, from how many files, and how many files are not here any more."""
 
     data: bytes
     files: int
-    blocks: int
     missing: int
 
 
@@ -86,6 +89,22 @@ def answer(clients: Sequence[Client], said: Signed, *, everybody: bool = False) 
     return Answered(messages.answers(said, values, words), len(values), tuple(short))
 
 
+def answered(deployment: Deployment, data: bytes, *, everybody: bool = False) -> Answered:
+    """`answer` by headquarters' lines to its custodians, with a line in its ledger that names nobody."""
+    said, desks, policy = signed.decode(data, "grant"), deployment.desks(), deployment.policy()
+    today = desks.clock() // _DAY
+    founded = [roster.founded_of(one.founded)[0] for one in deployment.ceremonies().values() if one.founded]
+    with ExitStack() as held:
+        if deployment.has_store:
+            held.enter_context(deployment.opened())
+        held.enter_context(register.opened(deployment, write=True))
+        clients = [deployment.officer(one, desks) for one in sets.holding(founded, today)]
+        done = answer(clients, said, everybody=everybody)
+        fact = statement.make(policy.origin, "access-answered", columns.day_text(today))
+        Ledger(deployment.ledger).post(statement.commit(fact))
+    return done
+
+
 def fetch(store: Store, data: bytes) -> Fetched:
     """The buckets asked for, as they lie there. Raises BadInputError for a file that is no request for this store's."""
     here = {(file.column, file.batch): file.set for file in _files(store, 0, 0)}
@@ -97,8 +116,7 @@ def fetch(store: Store, data: bytes) -> Fetched:
             missing += 1
         else:
             filled.append(found)
-    count = sum(len(one.blocks) for one in filled)
-    return Fetched(messages.blocks(store.policy.store_id, tuple(filled)), len(filled), count, missing)
+    return Fetched(messages.blocks(store.policy.store_id, tuple(filled)), len(filled), missing)
 
 
 def _slip(store: Store, row: Rows) -> Slip:
