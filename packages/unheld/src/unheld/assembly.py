@@ -5,20 +5,21 @@ Store, slots and headquarters lie in folders side by side. Custodians lie there 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from unheld.custody import addresses, ceremony, local
+from unheld.custody import ceremony, local
 from unheld.custody.ceremony import Ceremony
 from unheld.custody.local import LocalDesks
 from unheld.ledger import Ledger
+from unheld_branch.custody import addresses
 from unheld_branch.custody.attested import Attested
 from unheld_branch.custody.client import SECONDS, Client, Remote
 from unheld_branch.custody.http import HttpTransport
-from unheld_branch.kernel.clock import Clock, FixedClock, SystemClock
+from unheld_branch.kernel import clock as clocks
+from unheld_branch.kernel.clock import Clock
 from unheld_branch.log.tiles import LogWriter
 from unheld_branch.store import policy as policies
 from unheld_branch.store import sets
@@ -41,12 +42,12 @@ from unheld_verify.errors import (
 )
 from unheld_verify.roster import FREEZE_DAYS, Draft, Roster
 
-CLOCK_VARIABLE = "UNHELD_CLOCK"
+CLOCK_VARIABLE = clocks.CLOCK_VARIABLE
+clock = clocks.machine_clock
 ESCROW_PUBLIC, ESCROW_PRIVATE = "escrow.pub", "escrow.key"
 BRANCH_SEED = "branch.seed"
 PUBLISHED = "checkpoint"
 _ESCROW_PRIVATE_BYTES = 64 + 32
-_CLOCK_END = 1 << 32
 _DAY = 86_400
 
 
@@ -359,18 +360,3 @@ def _seed(path: Path, mend: str) -> bytes:
     if len(seed) != crypto.KEY_BYTES:
         raise BadInputError(f"{path}: this signing key cannot be read; {mend}")
     return seed
-
-
-def clock() -> Clock:
-    """The machine's clock, or the Unix seconds in UNHELD_CLOCK: for simulated days, and `status` says so.
-
-    Raises BadInputError for a clock that the formats cannot write: days lapse by it.
-    """
-    given = os.environ.get(CLOCK_VARIABLE)
-    try:
-        found: Clock = SystemClock() if given is None else FixedClock(int(given))
-    except ValueError:
-        raise BadInputError(f"{CLOCK_VARIABLE} is {given!r}: it must be Unix seconds") from None
-    if not 0 <= found.now() < _CLOCK_END:
-        raise BadInputError(f"the clock stands at {found.now()}, outside 1970 to 2106: set it, days lapse by it")
-    return found

@@ -207,6 +207,18 @@ def opened(places: Places, clock: Clock, *, write: bool = False) -> Iterator[Sto
                 vault.database.disconnect()
 
 
+def journal_of(root: Path) -> Catalog:
+    """What the journal of a store says, without its lock and without any key. Raises NoStoreError."""
+    if not (root / GENESIS).is_file():
+        raise NoStoreError(f"{root}: no store there")
+    database = Database.open(root / _DATABASE)
+    try:
+        policy = policies.from_document(canonical.decode((root / GENESIS).read_bytes()))
+        return journal.fold(policy, database.journal())
+    finally:
+        database.disconnect()
+
+
 def _open(places: Places, clock: Clock) -> Store:
     policy = policies.from_document(canonical.decode((places.root / GENESIS).read_bytes()))
     vault = _vault(places.root, places.slots, policy)

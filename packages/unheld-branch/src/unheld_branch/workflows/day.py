@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from unheld_branch.kernel.uptime import uptime
 from unheld_branch.keys.columns import DayKeys, agreeing, corroborated, merge_pushes
 from unheld_branch.keys.parties.rows import Rows
 from unheld_branch.store import daylength, merging, openday, parkkeys, sets
+from unheld_branch.store.journal import Catalog
 from unheld_branch.store.sealing import Sealer
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
@@ -59,20 +61,19 @@ def doubts(opened: Opened) -> list[str]:
     return said
 
 
-def next_day(store: Store) -> int | None:
+def next_day(catalog: Catalog, now: int) -> int | None:
     """The day that can be opened now, or None while the one day that could be is over.
 
     It is today, and in the last minutes of a day that was closed, tomorrow: custodians push a little early.
     """
-    now, days = store.clock.now(), store.catalog.days
-    today, early = now // _DAY, (now + custody.EARLY_SECONDS) // _DAY
+    today, early, days = now // _DAY, (now + custody.EARLY_SECONDS) // _DAY, catalog.days
     return next((day for day in (today, early) if day not in days or days[day].state == "open"), None)
 
 
-def must_close(store: Store) -> bool:
+def must_close(folder: Path, catalog: Catalog, now: int) -> bool:
     """Whether a day is open that has to close now: by the clock, or by the machine's uptime."""
-    held = store.catalog.open_day
-    return held is not None and daylength.over(store.folder, held.number, store.clock.now(), uptime())
+    held = catalog.open_day
+    return held is not None and daylength.over(folder, held.number, now, uptime())
 
 
 def open_day(store: Store, custodians: Custodians) -> Opened:
@@ -81,7 +82,7 @@ def open_day(store: Store, custodians: Custodians) -> Opened:
     Raises StateError when an earlier day is still open, or when fewer than t custodians answer: then park. Raises
     PartialError when the day is open and a custodian refuses its parking keys.
     """
-    held, day = store.catalog.open_day, next_day(store)
+    held, day = store.catalog.open_day, next_day(store.catalog, store.clock.now())
     if held is not None and held.number != day:
         raise StateError(f"{columns.day_text(held.number)} is still open: `unheld day close` first")
     if held is None:

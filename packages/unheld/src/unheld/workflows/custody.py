@@ -12,17 +12,19 @@ from typing import Any
 
 from unheld import assembly
 from unheld.assembly import Deployment
-from unheld.custody import addresses, ceremony
+from unheld.custody import ceremony
 from unheld.custody.ceremony import Ceremony, Step
 from unheld.custody.local import LocalDesks
+from unheld_branch.custody import addresses
 from unheld_branch.custody import client as clients
 from unheld_branch.kernel import locks
 from unheld_branch.store import sets
 from unheld_branch.store.store import Store
 from unheld_branch.workflows import custody as taking
 from unheld_slots import durable
-from unheld_verify import canonical, columns, crypto, roster, spoken
-from unheld_verify.errors import AwayError, BadInputError, NoStoreError, StateError, UnheldError
+from unheld_verify import canonical, columns, crypto, custody, note, roster, spoken
+from unheld_verify.errors import AwayError, BadInputError, NoStoreError, StateError, UnheldError, VerificationError
+from unheld_verify.plan import Plan
 from unheld_verify.roster import FREEZE_DAYS, Draft, Roster
 from unheld_verify.signed import Document
 
@@ -152,7 +154,7 @@ def newest(deployment: Deployment) -> Ceremony:
 def ask(deployment: Deployment, act: str, body: Mapping[str, Any] | None = None) -> list[Answer]:
     """Ask every custodian of every set that may hold a key. Raises NoStoreError where no set is founded."""
     with _held(deployment):
-        return _ask(deployment, act, body or {})
+        return asked(deployment, act, body)
 
 
 def beat(deployment: Deployment) -> list[Answer]:
@@ -171,6 +173,39 @@ def drill(deployment: Deployment) -> Drill:
         if all(answer.said.get("decision") for answer in answers):
             durable.remove_file(path)
         return Drill(spoken.words(bytes.fromhex(name)), answers)
+
+
+def asked(deployment: Deployment, act: str, body: Mapping[str, Any] | None = None) -> list[Answer]:
+    """As `ask`, for a caller that holds the locks."""
+    desks = deployment.desks()
+    return [answer for one in _holding(deployment) for answer in _ask_set(deployment, one, desks, act, body or {})]
+
+
+def emptied(deployment: Deployment, plan: Plan) -> dict[int, list[Document]]:
+    """By set, what custodians attest today of having erased everything. The caller holds the locks.
+
+    Sets that begin after the plan hold nothing yet. Who is away, or attests to something else, is not in it.
+    """
+    desks, body, made = deployment.desks(), {"plan": note.base64_text(plan.encode())}, columns.day_number(plan.made)
+    said: dict[int, list[Document]] = {}
+    for one in _holding(deployment):
+        if one.draft.begins <= made:
+            if deployment.is_local(one.draft.set):
+                assembly.beat_here(deployment.officer(one, desks), desks)
+            answers = _ask_set(deployment, one, desks, "erase-everything", body)
+            said[one.draft.set] = [found for answer in answers if (found := _attested(one, answer, made)) is not None]
+    return said
+
+
+def _attested(one: Roster, answer: Answer, day: int) -> Document | None:
+    if answer.away:
+        return None
+    try:
+        attested = custody.attestation_of(answer.said)
+        clients.check(attested, one, answer.index, clients.Expected("erased", day))
+    except (BadInputError, VerificationError):
+        return None
+    return attested.read(one.signs[answer.index])
 
 
 def _draft(deployment: Deployment, wanted: Proposal, urls: Mapping[str, str], number: int) -> Draft:
@@ -210,11 +245,6 @@ def _holding(deployment: Deployment) -> list[Roster]:
     if not found:
         raise NoStoreError(f"{deployment.root}: no set of custodians is founded; unheld custody go says who is missing")
     return sets.holding(found, assembly.clock().now() // 86_400)
-
-
-def _ask(deployment: Deployment, act: str, body: Mapping[str, Any]) -> list[Answer]:
-    desks = deployment.desks()
-    return [answer for one in _holding(deployment) for answer in _ask_set(deployment, one, desks, act, body)]
 
 
 def _decided(deployment: Deployment, one: Roster, desks: LocalDesks, act: str, body: Mapping[str, Any]) -> list[Answer]:

@@ -1,11 +1,9 @@
-"""Run: keep the days by the clock. Every step is a process of its own that ends with the keys it held."""
+"""Run the branch's service with headquarters' own commands, and publish the log."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,16 +15,19 @@ from unheld_branch.kernel.locks import locked
 from unheld_branch.log.outbox import Outbox
 from unheld_branch.log.outbox import publish as publish_outbox
 from unheld_branch.store.store import Store
+from unheld_branch.workflows.service import Service, Step
 
 _LOCK = "publishing"
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step: the command's words and its exit code."""
-
-    words: str
-    exit_code: int
+_WORDS = {
+    "open": ("day", "open"),
+    "close": ("day", "close"),
+    "lapse": ("lapse", "run"),
+    "park": ("park", "add"),
+    "unpark": ("park", "open"),
+    "ingest": ("ingest",),
+}
 
 
 @dataclass(frozen=True)
@@ -70,38 +71,13 @@ def publish(deployment: Deployment, store: Store | None) -> int:
 def run(
     root: Path, *, once: bool, every: int, inbox: Path | None, mapping: Path | None, how: How | None = None
 ) -> list[Step]:
-    """Look at the clock, do what is due, wait. Ends after one look with `once`, else with an interrupt."""
-    while True:
-        done = list(_look(root, inbox, mapping, how or How()))
-        if once:
-            return done
-        time.sleep(every)
+    """The branch's service where headquarters' commands are its steps. Ends after one look with `once`."""
+    service = Service(root, partial(_child, root, how or How()), inbox, mapping)
+    return service.run(once=once, every=every)
 
 
-def _look(root: Path, inbox: Path | None, mapping: Path | None, how: How) -> Iterator[Step]:
-    """What is due now: close an earlier day, lapse, open today, take in the inbox, or park it without a day."""
-    today, opened, known = _state(root)
-    if opened is not None and opened != today:
-        closed = _child(root, how, "day", "close")
-        yield closed
-        opened = opened if closed.exit_code else None
-    yield _child(root, how, "lapse", "run")
-    if opened is None and not known:
-        yield _child(root, how, "day", "open")
-    if inbox is not None and mapping is not None and any(inbox.iterdir()):
-        here = _state(root)[1] == today
-        words = ("ingest",) if here else ("park", "add")
-        yield _child(root, how, *words, str(inbox), "--mapping", str(mapping))
-
-
-def _state(root: Path) -> tuple[int, int | None, bool]:
-    """(today, the open day, whether today was opened before). Reads the journal, never a key."""
-    with Deployment(root).opened() as store:
-        held = store.catalog.open_day
-        return assembly.clock().now() // 86_400, held.number if held else None, store.today() in store.catalog.days
-
-
-def _child(root: Path, how: How, *words: str) -> Step:
-    call = [sys.executable, "-m", "unheld", "--store", str(root), *how.options, *words]
+def _child(root: Path, how: How, step: str, *words: str) -> Step:
+    named = _WORDS[step]
+    call = [sys.executable, "-m", "unheld", "--store", str(root), *how.options, *named, *words]
     ended = subprocess.run(call, check=False, stdout=sys.stderr if how.as_json else None)
-    return Step("ingest" if words[0] == "ingest" else " ".join(words[:2]), ended.returncode)
+    return Step(" ".join(named), ended.returncode)

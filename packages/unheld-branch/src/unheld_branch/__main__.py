@@ -1,0 +1,160 @@
+"""`unheld-branch`: the service of a branch, and the steps that it runs each in a process of its own.
+
+Nobody decides anything here. A step says in a line what it did; an error has the exit code of its kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+
+from unheld_branch import assembly
+from unheld_branch.assembly import custodians
+from unheld_branch.kernel import process
+from unheld_branch.records.mapping import Mapping, mapping_of
+from unheld_branch.store.store import Store
+from unheld_branch.workflows import custody, day, ingest, lapse, park, plans
+from unheld_branch.workflows.service import Service, Step
+from unheld_verify import columns, signed
+from unheld_verify.errors import BadInputError, UnheldError, UsageError
+
+PROGRAM = "unheld-branch"
+_INTERRUPTED = 130
+Act = Callable[[argparse.Namespace, Store], tuple[str, int]]
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run one command and end the process with its exit code."""
+    given = _parser().parse_args(words)
+    unlimited = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY
+    process.harden(lock_memory=unlimited or os.environ.get("UNHELD_LOCK_MEMORY") == "1")
+    try:
+        said, code = _run(given) if given.step == "run" else _step(given)
+    except UnheldError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        raise SystemExit(_INTERRUPTED) from None
+    print(said)
+    raise SystemExit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(PROGRAM, description="The branch of a network that can forget.")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {metadata.version(PROGRAM)}")
+    steps = parser.add_subparsers(dest="step", required=True)
+    made: dict[str, argparse.ArgumentParser] = {}
+    for name, words in _HELP.items():
+        made[name] = steps.add_parser(name, help=words, description=words)
+        made[name].add_argument("store", type=Path, help="the store's folder")
+    for name in ("ingest", "park"):
+        made[name].add_argument("sources", nargs="+", help="files, folders or globs")
+        made[name].add_argument("--mapping", type=Path, required=True, help="what the files' columns mean")
+    made["unpark"].add_argument("batch", help="a parked batch")
+    made["apply"].add_argument("plan", type=Path, help="an erasure plan that headquarters signed")
+    made["take-over"].add_argument("founded", type=Path, help="the founded set, as headquarters signed it")
+    run = made["run"]
+    run.add_argument("--once", action="store_true", help="do what is due now, then end: for cron")
+    run.add_argument("--every", type=int, default=60, help="seconds between looks at the clock")
+    run.add_argument("--inbox", type=Path, help="folder whose files are taken in as they come")
+    run.add_argument("--mapping", type=Path, help="mapping of the inbox's files")
+    run.add_argument("--plans", type=Path, help="folder whose plans are applied as they come")
+    return parser
+
+
+def _step(given: argparse.Namespace) -> tuple[str, int]:
+    with assembly.opened(given.store) as store:
+        return _ACTS[given.step](given, store)
+
+
+def _run(given: argparse.Namespace) -> tuple[str, int]:
+    if (given.inbox is None) != (given.mapping is None):
+        raise UsageError("--inbox and --mapping belong together")
+    for folder in filter(None, (given.inbox, given.plans)):
+        if not folder.is_dir():
+            raise BadInputError(f"{folder}: there is no such folder")
+    service = Service(given.store, partial(_child, given.store), given.inbox, given.mapping, given.plans)
+    done = service.run(once=given.once, every=max(1, given.every))
+    failed = [step for step in done if step.exit_code]
+    said = "\n".join(f"{step.words}: exit {step.exit_code}" for step in done)
+    return said, 0 if not failed else 3 if len(failed) < len(done) else 1
+
+
+def _child(root: Path, step: str, *words: str) -> Step:
+    ended = subprocess.run([sys.executable, "-m", "unheld_branch", step, str(root), *words], check=False)
+    return Step(step, ended.returncode)
+
+
+def _open(_: argparse.Namespace, store: Store) -> tuple[str, int]:
+    opened = day.open_day(store, custodians(store))
+    said = f"{columns.day_text(opened.day)} is open: {opened.custodians} custodians, {opened.columns} columns"
+    return "\n".join([said, *day.doubts(opened)]), 0
+
+
+def _close(_: argparse.Namespace, store: Store) -> tuple[str, int]:
+    closed = day.close_day(store, custodians(store))
+    return f"{columns.day_text(closed.day)} is closed: {closed.records:,} records; its keys are overwritten here", 0
+
+
+def _lapse(_: argparse.Namespace, store: Store) -> tuple[str, int]:
+    return f"lapsed: {len(lapse.lapse(store, custodians(store)).columns)} columns", 0
+
+
+def _ingest(given: argparse.Namespace, store: Store) -> tuple[str, int]:
+    report = ingest.ingest(store, given.sources, _mapping(given))
+    return _taken(report.records, "sealed", report.refused, bool(report.deliveries or report.known))
+
+
+def _park(given: argparse.Namespace, store: Store) -> tuple[str, int]:
+    report = park.park(store, given.sources, _mapping(given))
+    return _taken(report.records, "parked", report.refused, bool(report.batches or report.known))
+
+
+def _unpark(given: argparse.Namespace, store: Store) -> tuple[str, int]:
+    return f"{park.unpark(store, custodians(store), given.batch).records:,} parked records sealed", 0
+
+
+def _apply(given: argparse.Namespace, store: Store) -> tuple[str, int]:
+    became = plans.apply_file(store, custodians(store), given.plan)
+    return f"{given.plan.name}: {became}", 0 if became == plans.APPLIED else 1
+
+
+def _mapping(given: argparse.Namespace) -> Mapping:
+    return mapping_of(given.mapping)
+
+
+def _taken(records: int, word: str, refused: Sequence[ingest.Refusal], taken: bool) -> tuple[str, int]:
+    lines = [f"{records:,} records {word}", *(f"refused: {one.reason}" for one in refused)]
+    return "\n".join(lines), (3 if taken else 1) if refused else 0
+
+
+def _take_over(given: argparse.Namespace, store: Store) -> tuple[str, int]:
+    one = custody.take_over(store, signed.decode(given.founded.read_bytes(), "founded"))
+    return f"custodian set {one.draft.set} seals from {columns.day_text(one.draft.begins)} on", 0
+
+
+_HELP = {
+    "run": "keep the days by the clock, each step in a process of its own",
+    "open": "ask the custodians for the day's column keys",
+    "close": "merge the day's batches and drop its keys",
+    "lapse": "drop what is due by the calendar",
+    "ingest": "seal files into the open day",
+    "park": "write files without custodians; nobody here can read them",
+    "unpark": "seal a parked batch into the open day",
+    "apply": "carry out an erasure plan that headquarters signed",
+    "take-over": "seal under a custodian set that headquarters founded",
+}
+_ACTS: dict[str, Act] = {
+    "open": _open, "close": _close, "lapse": _lapse, "ingest": _ingest, "park": _park, "unpark": _unpark,
+    "apply": _apply, "take-over": _take_over,
+}  # fmt: skip
+
+if __name__ == "__main__":
+    main()

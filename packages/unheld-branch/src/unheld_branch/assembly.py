@@ -1,0 +1,72 @@
+"""A branch by itself: where its parts lie, and its line to the custodians. Headquarters is not on this machine.
+
+STORE                   the store: nothing in it opens anything by itself
+STORE.slots             its slots and `branch.seed`: out of every backup and snapshot
+STORE.custodians.toml   where the custodians of each set are
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from unheld_branch.custody import addresses
+from unheld_branch.custody.attested import Attested
+from unheld_branch.custody.client import Client, Remote
+from unheld_branch.custody.http import HttpTransport
+from unheld_branch.kernel.clock import machine_clock
+from unheld_branch.store import policy as policies
+from unheld_branch.store import sets
+from unheld_branch.store import store as stores
+from unheld_branch.store.store import Places, Store
+from unheld_verify import canonical, crypto
+from unheld_verify.custody import BRANCH, Transport
+from unheld_verify.errors import BadInputError, NoStoreError
+from unheld_verify.roster import Roster
+
+BRANCH_SEED = "branch.seed"
+
+
+@contextmanager
+def opened(root: Path) -> Iterator[Store]:
+    """The store at `root` under its lock. Raises NoStoreError, LockedError, BadInputError."""
+    if not (root / stores.GENESIS).is_file():
+        raise NoStoreError(f"{root}: no store there")
+    policy = policies.from_document(canonical.decode((root / stores.GENESIS).read_bytes()))
+    places = Places(root, root.with_name(f"{root.name}.slots"), tuple(Path(copy) for copy in policy.copies))
+    with stores.opened(places, machine_clock(), write=True) as store:
+        yield store
+
+
+def custodians(store: Store) -> Remote:
+    """The custodians of every set that may hold a key. Raises NoStoreError where no set was founded."""
+    held = store.sets()
+    holding = sets.holding(held, store.today())
+    if not holding:
+        raise NoStoreError(f"{store.folder}: no custodians yet: take over the set that headquarters founded")
+    attested, seed = Attested(store.folder, held), _seed(store.places.slots / BRANCH_SEED)
+    attested.tidy(store.today())
+    clients = [
+        Client(one, _line(store.folder, one), seed, BRANCH, store.clock.now, attested.seen(one.draft.set))
+        for one in holding
+    ]
+    return Remote(*clients, keep=attested.keep)
+
+
+def _line(root: Path, one: Roster) -> Transport:
+    path = root.with_name(f"{root.name}.{addresses.FILE}")
+    named = addresses.read(path).get(one.draft.set, {})
+    if missing := [name for name in one.draft.names if name not in named]:
+        raise BadInputError(f"{path}: set {one.draft.set}: no address of {', '.join(missing)}")
+    return HttpTransport([named[name] for name in one.draft.names])
+
+
+def _seed(path: Path) -> bytes:
+    try:
+        seed = bytes.fromhex(path.read_text("ascii").strip())
+    except (OSError, ValueError):
+        seed = b""
+    if len(seed) != crypto.KEY_BYTES:
+        raise BadInputError(f"{path}: the branch's signing key cannot be read; without it the custodians open no day")
+    return seed
