@@ -26,6 +26,7 @@ from unittest.mock import patch
 
 from unheld.assembly import CLOCK_VARIABLE
 from unheld.cli import (  # noqa: F401
+    access_commands,
     casefolder_command,
     demand_paper_commands,
     demand_register_commands,

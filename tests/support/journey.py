@@ -118,6 +118,7 @@ class _Journey:
         self._found()
         self._take_in()
         self._prove()
+        self._own()
         self._demand()
         self._forget()
         self._lapse()
@@ -145,6 +146,7 @@ class _Journey:
         for path in (self._registry, self._days[0]):
             self._call("map", path, label=f"map {path.stem}")
         self._call("ingest", self._registry, "--mapping", REGISTRY, label="ingest registry")
+        self._enrol()
         self._call("ingest", self._days[0], "--mapping", RECORDS, label="ingest")
         self._call("ingest", self._days[0], "--mapping", RECORDS, label="ingest known")
         empty = self._days[0].with_name("empty.csv")
@@ -160,6 +162,30 @@ class _Journey:
         self._call("status", label="status parked")
         self._call("park", "open", parked.stem)
         self._call("day", "close", label="day close next")
+
+    def _enrol(self) -> None:
+        """The claimant has a card from the end of the first day on."""
+        card, mapping = self._folder / "card", self._folder / "keyed.toml"
+        self._call("access", "key", "--out", card)
+        line = self._network.registry.filter(pc.equal(self._network.registry["msisdn"], self._network.claimant))
+        line = line.append_column("public_key", pa.array([(card / "public-key.txt").read_text().strip()]))
+        mapping.write_text(REGISTRY.read_text() + 'public_key = { field = "public_key", class = "all" }\n')
+        keyed = textfile.write(line, self._registry.with_name("keyed.csv"))
+        self._call("ingest", keyed, "--mapping", mapping, label="ingest keyed")
+
+    def _own(self) -> None:
+        """The claimant reads the second day's records, step by step."""
+        mine = self._folder / "own"
+        card: list[str | Path] = ["--card", self._folder / "card" / "card.txt"]
+        slip, answers, blocks = (self._folder / name for name in ("own.slip", "own.answers", "own.blocks"))
+        self._call("access", "begin", mine, *card)
+        request, number = mine / "request.json", self._folder / "claimant.txt"
+        self._call("access", "slip", request, "--out", slip, "--file", number)
+        self._call("access", "ask", mine, "--slip", slip, *card)
+        self._call("access", "answer", mine / "grant.json", "--out", answers)
+        self._call("access", "check", mine, answers)
+        self._call("access", "fetch", mine / "wanted.json", "--out", blocks)
+        self._call("access", "open", mine, blocks, "--out", self._folder / "records")
 
     def _prove(self) -> None:
         self._call("status", label="status")

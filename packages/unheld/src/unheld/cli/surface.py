@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from unheld.cli.surface_access import ACCESS
+
 ENVELOPE: Mapping[str, str] = {
     "schema_version": "version of the documents; keys stay, new ones may come",
     "command": "the command's own words",
@@ -123,6 +125,10 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
         "columns.*.blocks_at_most": "a padded count, by class",
         "columns.*.bytes": "size of sealed files, by class",
         "columns.*.oldest_lapses": "a date, by class",
+        "columns.*.open": "a count of columns that can be sealed into now",
+        "columns.*.gone": "a date, by class",
+        "columns.*.attested": "how many custodians attest that the keys are gone",
+        "days_uncorroborated": "a count",
         "due_to_lapse": "a count of columns, trees and batches",
         "parked.*": "batches by reason: outage or quarantine",
         "erasures": "plans applied so far",
@@ -131,9 +137,12 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
         "sinks.charge_lines": "a folder",
         "custodians.n": "how many",
         "custodians.t": "how many open a closed day",
-        "custodians.here": "how many are on this machine",
+        "custodians.here": "how many answered",
         "custodians.columns_held": "a count",
         "custodians.words": "a fixed sentence, or which of them is away",
+        "custodians.names[].name": "as headquarters gave it",
+        "custodians.names[].set": "number of the set",
+        "custodians.names[].away": "what cut the line, or why it refused",
         "inventory.known_places": "systems a person listed, and this one",
         "inventory.not_covered": "those that nothing proves to be emptied",
         "inventory.words": "the same in a sentence",
@@ -261,6 +270,7 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
         "files[]": "in the folder the caller named",
         "seconds": "how long it took",
     },
+    **ACCESS,
     "receipt page": {"page": "the file the caller named", "log": "the log's public name", "bytes": "a size"},
     "demand letter": {"demand": "random id", "files[]": "in the folder the caller named"},
     "demand report": {
@@ -370,6 +380,7 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
 _FILE, _RULE, _COUNT, _DATE, _NAME = "a file or folder", "a rule of the policy", "a count", "a date", "a random id"
 
 PARAMETERS: Mapping[str, str] = {
+    "answers": _FILE,
     "as_json": "a switch",
     "asker": "who asks for themselves, as typed; kept sealed",
     "asks": "a fixed word",
@@ -379,9 +390,11 @@ PARAMETERS: Mapping[str, str] = {
     "batch": _NAME,
     "begins": _DATE,
     "blank": "a switch",
+    "blocks": _FILE,
     "box": _FILE,
     "by": "who decided, as typed",
     "canaries": _FILE,
+    "card": "a file with a card's groups; without it they are asked for, not shown",
     "charge": _FILE,
     "checked": _DATE,
     "cls": "a class of facts",
@@ -401,10 +414,13 @@ PARAMETERS: Mapping[str, str] = {
     "ends": _DATE,
     "escrow_key": _FILE,
     "every": _COUNT,
+    "everybody": "a switch",
     "everything": "a switch",
     "file": _FILE,
     "first": _DATE,
+    "folder": _FILE,
     "form": _FILE,
+    "grant": _FILE,
     "held": _DATE,
     "holds": "what a system holds",
     "home": "a country",
@@ -440,10 +456,12 @@ PARAMETERS: Mapping[str, str] = {
     "received": _DATE,
     "reference": "an authority's own reference",
     "replaces": _NAME,
+    "request": _FILE,
     "retention": "how long a system keeps",
     "secret_until": _DATE,
     "secret_without_end": "a switch",
     "signed_by": "the officer who signs a letter",
+    "slip": _FILE,
     "slot": "where a key lies; a URI that holds a PIN is refused",
     "sources": _FILE,
     "spec": _FILE,
@@ -457,6 +475,7 @@ PARAMETERS: Mapping[str, str] = {
     "totals": _FILE,
     "unsigned": "a switch",
     "vkey": "a public key under a random name",
+    "wanted": _FILE,
     "words": _FILE,
     "zone": "a time zone",
 }
