@@ -52,6 +52,8 @@ class Setting:
     busy: int = 100
     trouble: int = 250
     events: tuple[str, ...] = ()
+    lifetimes: Mapping[str, int] = field(default_factory=lambda: dict(LIFETIMES))
+    late_days: int = 2
     fates: int = 4
     liars: Mapping[int, Bend] = field(default_factory=dict)
     make: type[Desk] = Desk
@@ -207,8 +209,8 @@ class World:
         key = note.format_key(note.Key("log.example", crypto.sign_public(bytes(32))))
         names = tuple(machine.name for machine in self.machines.values())
         return Draft(
-            STORE, number, self.setting.t, names, self.time.day, LIFETIMES, 2, public[BRANCH], public[HEADQUARTERS],
-            key, 5,
+            STORE, number, self.setting.t, names, self.time.day, self.setting.lifetimes, self.setting.late_days,
+            public[BRANCH], public[HEADQUARTERS], key, 5,
         )  # fmt: skip
 
     def _nothing(self) -> None:
@@ -247,7 +249,7 @@ class World:
             self.note("beat", *(self.hq.ask(index, "beat", body) for index in self.machines))
 
     def _evaluate(self) -> None:
-        pairs = [pair for pair in columns.living(self.time.day, LIFETIMES) if pair[1] >= FIRST_DAY - 3]
+        pairs = [pair for pair in columns.living(self.time.day, self.setting.lifetimes) if pair[1] >= FIRST_DAY - 3]
         asked, private, sealed = self.hq.values(pairs, self.roster.draft.set)
         self.note("evaluate", len(sealed))
         self.checks.evaluated(asked, private, sealed, self.branch)
