@@ -10,6 +10,7 @@ import numpy as np
 
 from unheld_branch.keys.parties.parties import Parties
 from unheld_branch.keys.parties.rows import Bytes, Rows, join, order
+from unheld_branch.store.policy import Policy
 from unheld_branch.store.store import Store
 from unheld_branch.store.targets import Targets, seal_targets
 from unheld_verify import columns, receipt
@@ -101,6 +102,11 @@ def plan_everything(store: Store, seed: bytes) -> Planned:
     made = columns.day_text(store.today())
     plan = Plan(store.policy.store_id, "everything", made, counts, sealed=_no_targets(store))
     return Planned(plan.signed(seed))
+
+
+def everything_again(policy: Policy, made: str, seed: bytes) -> Plan:
+    """A plan that custodians answer once everyone was forgotten, also where the store is gone. No branch needs it."""
+    return Plan(policy.store_id, "everything", made, {}).signed(seed)
 
 
 def _no_targets(store: Store) -> bytes:

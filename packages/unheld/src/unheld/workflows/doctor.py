@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unheld.assembly import CLOCK_VARIABLE, Deployment
+from unheld.custody.local import WORDS
 from unheld.inventory import Inventory
+from unheld.workflows import custody
 from unheld_branch.store.store import Store
 from unheld_verify import canonical
 from unheld_verify.errors import UnheldError
@@ -162,15 +164,22 @@ def _copies(store: Store) -> Iterator[Finding]:
 
 def _custodians(deployment: Deployment) -> Iterator[Finding]:
     try:
-        local = deployment.open_custodians()
+        answers = custody.asked(deployment, "status")
     except UnheldError as error:
-        yield Finding("custodians", "failure", str(error), "parked batches wait for them; put their folders back")
+        yield Finding("custodians", "failure", str(error), "no day opens without them")
         return
-    for index, reason in local.away.items():
-        yield Finding("custodians", "warning", f"custodian {index} is away: {reason}", "put its folder and slot back")
-    yield Finding(
-        "custodians", "warning", "all on this machine: whoever holds it holds them", "separate organisations abroad"
-    )
+    for one in answers:
+        who = f"custodian {one.index} ({one.name}) of set {one.set}"
+        if one.away:
+            yield Finding("custodians", "warning", f"{who} is away: {one.away}", "put its folder and slot back")
+        elif one.said.get("rolled_back"):
+            yield Finding("custodians", "failure", f"{who} was put back from a backup", "unheld custody rotate")
+        elif one.said.get("frozen"):
+            yield Finding("custodians", "warning", f"{who} is frozen by {one.said['frozen']}", "unheld custody beat")
+    if all(one.away for one in answers):
+        yield Finding("custodians", "failure", "none of them answers", "parked batches wait for them")
+    if any(deployment.is_local(one.set) for one in answers):
+        yield Finding("custodians", "warning", WORDS, "separate organisations abroad")
 
 
 def _inventory(deployment: Deployment) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +14,14 @@ from unheld.exit.issuing import Proofs
 from unheld.exit.standstill import Standstill
 from unheld.ledger import Ledger
 from unheld.plans import planning
+from unheld.workflows import custody as custodians
 from unheld.workflows import running
 from unheld_branch.kernel import locks
 from unheld_branch.store.store import Store
 from unheld_branch.workflows import apply as applying
 from unheld_branch.workflows.apply import Applied
-from unheld_verify import columns, promises
-from unheld_verify.errors import NoStoreError, PartialError, StateError, UnheldError
+from unheld_verify import promises
+from unheld_verify.errors import NoStoreError, PartialError, StateError
 from unheld_verify.note import Key
 from unheld_verify.paper import Paper
 from unheld_verify.plan import Plan
@@ -139,7 +140,7 @@ def certify(deployment: Deployment, out: Path, form: Path | None) -> Issued:
     said = certificate.form(form)
     with _whole(deployment) as store, _register(deployment):
         found = held.destroyed(deployment, store)
-        custody = _custody(deployment, store)
+        custody = _custody(deployment)
         words = certificate.body(deployment.policy(), found, custody, issuing.inventory(deployment), said)
         made = issuing.draft(deployment, "certificate", words)
         shown = issuing.sheets(certificate.document(made))
@@ -157,19 +158,22 @@ def prove(deployment: Deployment, out: Path) -> Proofs:
         return issuing.prove_all(deployment, out)
 
 
-def _custody(deployment: Deployment, store: Store | None) -> Custody:
-    """Ask the custodians once more: whoever has erased everything attests to it again; who is away does not count."""
+def _custody(deployment: Deployment) -> Custody:
+    """Ask the custodians once more: whoever has erased everything attests to it again; who is away does not count.
+
+    Of several sets the one is told of that is furthest from being gone.
+    """
     policy = deployment.policy()
+    plan = planning.everything_again(policy, issuing.today(), deployment.seed("plan"))
     try:
-        local = deployment.open_custodians()
+        attested = custodians.emptied(deployment, plan)
     except NoStoreError:
-        return Custody(policy.n, policy.t, 0, ())
-    attested, today = 0, columns.day_number(issuing.today())
-    for custodian in local.custodians.values():
-        with suppress(UnheldError):
-            custodian.erase_everything(today)
-            attested += 1
-    return Custody(policy.n, policy.t, attested, tuple(item.slot for item in local.status()))
+        attested = {}
+    found = []
+    for number, said in attested.items():
+        draft = deployment.ceremonies()[number].draft
+        found.append(Custody(draft.n, draft.t, len(said), tuple(one["slot"] for one in said)))
+    return min(found, key=lambda one: one.attested + one.t - one.n, default=Custody(policy.n, policy.t, 0, ()))
 
 
 def _publish(deployment: Deployment, store: Store | None) -> int:

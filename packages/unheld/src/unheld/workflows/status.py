@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from unheld.assembly import CLOCK_VARIABLE, Deployment
+from unheld.custody.local import WORDS
 from unheld.inventory import Inventory
+from unheld.workflows import custody
+from unheld.workflows.custody import Answer
+from unheld_branch.custody.attested import Attested
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
 from unheld_branch.workflows import lapse, sinks
@@ -40,6 +45,7 @@ def _store(store: Store) -> dict[str, Any]:
         "recoverable_copies": 1 + len(store.copies),
         "open_day": columns.day_text(catalog.open_day.number) if catalog.open_day else "",
         "days_closed": sum(day.state == "closed" for day in catalog.days.values()),
+        "days_uncorroborated": sum(not day.corroborated for day in catalog.days.values()),
         "subscriber_rows_at_most": _at_most(trees[SUBSCRIBERS].rows),
         "other_rows_at_most": _at_most(sum(tree.rows for number, tree in trees.items() if number != SUBSCRIBERS)),
         "months_of_other_parties": len(trees) - 1,
@@ -58,14 +64,17 @@ def _at_most(rows: int) -> int:
 
 
 def _columns(store: Store) -> dict[str, dict[str, Any]]:
-    """By class: event days held, blocks they show, bytes, and when the oldest lapses."""
+    """By class: event days held, blocks they show, bytes, when the oldest lapses; what is open, what attested gone."""
     held: dict[str, dict[str, Any]] = {}
+    kept, opened = Attested(store.folder, store.sets()), store.open_day()
     for cls in columns.CLASSES:
         files = [file for file in store.catalog.live_files() if file.column.cls == cls]
         days = sorted({file.column.event_day for file in files})
         held[cls] = {
             "lifetime_days": store.policy.lifetimes[cls],
             "event_days": len(days),
+            "open": sum(name == cls for name, _ in opened.keys.keys) if opened else 0,
+            **_gone(store, kept, cls),
             "blocks_at_most": sum(file.blocks for file in files),
             "bytes": sum(file.size for file in files),
             "oldest_lapses": columns.day_text(columns.due(cls, days[0], store.policy.lifetimes)) if days else "",
@@ -74,18 +83,37 @@ def _columns(store: Store) -> dict[str, dict[str, Any]]:
 
 
 def _custodians(deployment: Deployment) -> dict[str, Any]:
-    policy = deployment.policy()
+    policy, newest = deployment.policy(), custody.before(deployment)
+    n, t = (newest.draft.n, newest.draft.t) if newest else (policy.n, policy.t)
     try:
-        local = deployment.open_custodians()
+        answers = custody.asked(deployment, "status")
     except UnheldError as error:
-        return {"n": policy.n, "t": policy.t, "here": 0, "columns_held": 0, "words": str(error)}
+        return {"n": n, "t": t, "here": 0, "columns_held": 0, "words": str(error), "names": []}
+    answered = [one for one in answers if not one.away]
     return {
-        "n": policy.n,
-        "t": policy.t,
-        "here": len(local.custodians),
-        "columns_held": max((item.columns for item in local.status()), default=0),
-        "words": "all custodians are on this machine: whoever holds it holds them",
+        "n": n,
+        "t": t,
+        "here": sum(newest is not None and one.set == newest.draft.set for one in answered),
+        "columns_held": max((one.said["columns"] for one in answered), default=0),
+        "words": _words(deployment, answers),
+        "names": [{"name": one.name, "set": one.set, "away": one.away} for one in answers],
     }
+
+
+def _words(deployment: Deployment, answers: Sequence[Answer]) -> str:
+    if any(deployment.is_local(one.set) for one in answers):
+        away = "; ".join(f"{one.name} is {one.away}" for one in answers if one.away)
+        return f"{WORDS}{f'; {away}' if away else ''}"
+    return "; ".join(f"{one.name}: {one.away or 'answered'}" for one in answers)
+
+
+def _gone(store: Store, kept: Attested, cls: str) -> dict[str, str]:
+    """The newest event day of a class whose keys are gone here, and how many custodians attest it."""
+    days = [day for name, day in store.catalog.lapsed | store.catalog.erased if name == cls]
+    if not days:
+        return {"gone": "", "attested": ""}
+    words = kept.standing((cls, max(days)), is_open=False).words(store.sets())
+    return {"gone": columns.day_text(max(days)), "attested": words}
 
 
 def lines(figures: dict[str, Any]) -> list[str]:
@@ -94,7 +122,7 @@ def lines(figures: dict[str, Any]) -> list[str]:
     said = [
         f"store {figures['store']}, generation {figures['generation']}, {figures['today']}",
         f"  open day: {open_day or 'none; nothing of any day can be read here'}",
-        f"  days closed: {figures['days_closed']}",
+        f"  days closed: {figures['days_closed']}{_doubt(figures['days_uncorroborated'])}",
         (
             f"  rows, at most: {figures['subscriber_rows_at_most']:,} of subscribers' numbers and SIMs, "
             f"{figures['other_rows_at_most']:,} of others (months: {figures['months_of_other_parties']})"
@@ -105,6 +133,9 @@ def lines(figures: dict[str, Any]) -> list[str]:
         f"  {cls:<9}{held['lifetime_days']:>5} days {held['event_days']:>11} {held['bytes']:>18,}  "
         f"{held['oldest_lapses'] or '-'}"
         for cls, held in figures["columns"].items()
+    ]
+    said += [
+        f"  {cls} up to {held['gone']}: {held['attested']}" for cls, held in figures["columns"].items() if held["gone"]
     ]
     parked = ", ".join(f"{count} {reason}" for reason, count in figures["parked"].items())
     said += [
@@ -121,3 +152,7 @@ def lines(figures: dict[str, Any]) -> list[str]:
         f"  {figures['inventory']['words']}",
     ]
     return said + (["  THE CLOCK IS SIMULATED (UNHELD_CLOCK)"] if figures["simulated_clock"] else [])
+
+
+def _doubt(count: int) -> str:
+    return f", {count} of them uncorroborated: parts of their keys came from one custodian alone" if count else ""
