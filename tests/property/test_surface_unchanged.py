@@ -38,6 +38,7 @@ _MASKS = (
     ),  # sealed files end in padding of a drawn size
     (re.compile(r"( days +\d+) +[\d,]+(?=  [\d-])"), r"\1 SIZE"),  # the same in the table of status
     (re.compile(r"[0-9a-f]{8,}"), "HEX"),
+    (re.compile(r"(?:\b(?:[bdfghjklmnprstvz][aiou]){2}[bdfghjklmnprstvz]\b ?){4}"), "FOUR WORDS"),
 )
 
 
@@ -155,10 +156,10 @@ def test_no_file_beside_the_delivered_ones_names_anybody(
     network: Network, runs: dict[tuple[str, str], tuple[Path, dict[str, Ended]]]
 ) -> None:
     """Store, slots, custodians, log, register, plans, boxes, receipts and papers name nobody but the canaries of
-    genesis; what a buyer is handed holds the lines of today."""
+    genesis; what a buyer is handed holds the lines of today, and what the claimant opened is the next promise."""
     folder = runs["text", "here"][0]
     marks = [mark.encode() for mark in network.marks if mark != network.canary.removeprefix("+")]
-    given = {"delivered", "canaries.txt", "claimant.txt", "handed"}
+    given = {"delivered", "canaries.txt", "claimant.txt", "handed", "records"}
 
     assert _naming(folder, marks, given) == []
     assert {path.name for path in folder.iterdir()} >= {
@@ -183,6 +184,19 @@ def test_the_search_for_names_finds_them_where_they_are(
     assert all(name in delivered for name in people)
     assert len([mark for mark in network.marks if mark.encode() in delivered]) > 5 * len(people)
     assert _naming(runs["text", "here"][0], people, set()) != []
+
+
+def test_own_records_name_nobody_else(
+    network: Network, runs: dict[tuple[str, str], tuple[Path, dict[str, Ended]]]
+) -> None:
+    """What a person opens with a card holds their own facts, and of others aliases alone."""
+    records = runs["text", "here"][0] / "records"
+    line = network.registry.filter(pc.equal(network.registry["msisdn"], network.claimant)).to_pylist()[0]
+    own = {str(value).removeprefix("+") for value in line.values()}
+    marks = [mark.encode() for mark in network.marks if mark not in own]
+
+    assert len(list(records.iterdir())) == 3
+    assert _naming(records, marks, set()) == []
 
 
 def _naming(folder: Path, marks: list[bytes], given: set[str]) -> list[Path]:
