@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -49,21 +49,23 @@ class World:
     roster: Roster | None = None
     transcript: Signed | None = None
     seen: dict[int, int] = field(default_factory=dict)
+    elapsed: Callable[[], float] | None = None
 
     @classmethod
-    def of(cls, folder: Path, n: int = 3) -> World:
+    def of(cls, folder: Path, n: int = 3, elapsed: Callable[[], float] | None = None) -> World:
         """`n` custodians that hold nothing yet."""
-        world = cls(folder)
+        world = cls(folder, elapsed=elapsed)
         for index in range(n):
             world.clocks.append(Clock())
             slot = FileSlot.create(folder / f"{index}.slot")
-            world.desks.append(Desk.create(folder / f"c{index}", slot, f"Custodian {index}", world.clocks[index]))
+            clock, name = world.clocks[index], f"Custodian {index}"
+            world.desks.append(Desk.create(folder / f"c{index}", slot, name, clock, elapsed))
         return world
 
     def reopen(self, index: int) -> Desk:
         """The desk of `index` in a new process."""
         slot = FileSlot.open(self.folder / f"{index}.slot")
-        self.desks[index] = Desk.open(self.folder / f"c{index}", slot, self.clocks[index])
+        self.desks[index] = Desk.open(self.folder / f"c{index}", slot, self.clocks[index], self.elapsed)
         return self.desks[index]
 
     def at(self, second: int) -> None:

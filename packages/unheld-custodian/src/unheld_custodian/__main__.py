@@ -74,10 +74,10 @@ def _desk(folder: Path, uri: str | None, name: str | None) -> Desk:
     if not _is_founded(folder):
         durable.make_folder(slots)
         name_slots(slots, {NAME: uri} if uri else {})
-        return Desk.create(folder, _empty(slot_uri(slots, NAME)), name or platform.node(), _now)
+        return Desk.create(folder, _empty(slot_uri(slots, NAME)), name or platform.node(), _now, _elapsed)
     if uri not in (None, slot_uri(slots, NAME)):
         raise UsageError(f"this custodian's secret is kept in {slot_uri(slots, NAME)}: leave --slot out")
-    desk = Desk.open(folder, open_slot(slot_uri(slots, NAME)), _now)
+    desk = Desk.open(folder, open_slot(slot_uri(slots, NAME)), _now, _elapsed)
     if name not in (None, desk.name):
         raise UsageError(f"this custodian is called {desk.name}, as its sets know it: leave --name out")
     return desk
@@ -148,6 +148,11 @@ def _known(folder: Path) -> Path:
 
 def _now() -> int:
     return int(time.time())
+
+
+def _elapsed() -> float:
+    """Seconds that no setting of the clock changes, those asleep with them where the system counts those."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@
     drill       drill (hex, 32 B)    decision; the four words that headquarters reads aloud are those of `drill`
     evaluate    grant (signed)       grant (digest), values (base64, sealed to the subscriber)
 
-Days are the custodian's own. A clock that goes back moves nothing back; one that is more than three days ahead of what
-was last seen is believed by nobody until headquarters or the person here says the same date: until then nothing is
-handed out and nothing is erased. Headquarters' beats, freezes, thaws and retirings must not be older than the latest of
-them, and a thaw is later than the freeze. An ask is answered again when it comes again, and counts once.
+Days are the custodian's own. A clock that goes back moves nothing back; one that is further ahead than `Watch` allows
+is believed by nobody until headquarters or the person here says the same date: until then nothing is handed out and
+nothing is erased. Headquarters' beats, freezes, thaws and retirings must not be older than the latest of them, and a
+thaw is later than the freeze. An ask is answered again when it comes again, and counts once.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from unheld_verify.errors import BadInputError, NotAllowedError, RolledBackError
 from unheld_verify.signed import Document
 
 JUMP_SECONDS = 3 * moves.DAY_SECONDS
+RUNNING_SECONDS = moves.DAY_SECONDS
 _HANDING = ("open", "unpark", "evaluate")
 _ALWAYS = ("status", "beat")
 _IN_DOUBT = ("freeze", "thaw", "drill", "retire", "park")
@@ -36,11 +37,15 @@ _ORDERED = ("beat", "freeze", "thaw", "retire")
 
 @dataclass(frozen=True)
 class Now:
-    """The time: `clock` as it stands, `second` as it is believed. `jumped`: the clock is too far ahead to be."""
+    """The time: `clock` as it stands, `second` as it is believed. `jumped`: the clock is too far ahead to be.
+
+    `ran`: seconds that this custodian is known to have run since the date was last confirmed.
+    """
 
     clock: int
     second: int
     jumped: bool
+    ran: int
 
     @property
     def day(self) -> int:
@@ -48,10 +53,43 @@ class Now:
         return self.second // moves.DAY_SECONDS
 
 
-def now(whole: Whole, clock: int) -> Now:
-    """The time, given what was last seen."""
-    jumped = clock > whole.latest + JUMP_SECONDS
-    return Now(clock, whole.latest if jumped else max(clock, whole.latest), jumped)
+class Watch:
+    """Tells the time, and how much of it anybody vouches for. Who feeds a clock can set it ahead, step by step.
+
+    `clock` tells Unix seconds, `elapsed` seconds that no setting changes. The clock may be ahead of the last confirmed
+    second and of what has elapsed while this custodian ran since, by a day in all while it runs, and by three with all
+    the times that it was off. Without `elapsed` every step of less than three days is believed.
+    """
+
+    def __init__(self, clock: Callable[[], int], elapsed: Callable[[], float] | None) -> None:
+        self._clock = clock
+        self._elapsed = elapsed
+        self._confirmed = -1
+        self._began = 0.0
+        self._most = 0
+
+    def now(self, whole: Whole) -> Now:
+        """The time, given what is remembered of it."""
+        clock, (since, ran) = self._clock(), whole.confirmed
+        if self._elapsed is None:
+            return _now(whole, clock, whole.latest + JUMP_SECONDS, ran)
+        elapsed = self._elapsed()
+        if self._confirmed != since:  # a new process, or somebody has just confirmed the date
+            self._confirmed, self._began = since, elapsed - ran
+            self._most = min(JUMP_SECONDS, max(0, clock - since - ran) + RUNNING_SECONDS)
+        ran = int(elapsed - self._began)
+        return _now(whole, clock, since + ran + self._most, ran)
+
+
+def _now(whole: Whole, clock: int, most: int, ran: int) -> Now:
+    jumped = clock > most
+    return Now(clock, whole.latest if jumped else max(clock, whole.latest), jumped, ran)
+
+
+def confirmed(whole: Whole, clock: int, words: str) -> Whole:
+    """The memory in which somebody has said that this is the date; `words` where it was in doubt."""
+    whole = replace(whole, confirmed=(clock, 0))
+    return moves.noted(whole, clock, words) if words else whole
 
 
 def frozen(whole: Whole, state: State, day: int) -> str:
@@ -180,10 +218,9 @@ def _beat(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
         return replace(state, beat_day=max(state.beat_day, day), hq_at=ask.at)
 
     answered = ask.body.get("answered", {})
-    custodian.kept.change(lambda whole: ceremony.told(whole, answered))
-    if time.jumped:
-        custodian.second = time.clock
-        custodian.kept.change(lambda whole: moves.noted(whole, time.clock, "headquarters confirmed the date"))
+    words = "headquarters confirmed the date" if time.jumped else ""
+    custodian.second = time.clock if time.jumped else time.second
+    custodian.kept.change(lambda whole: confirmed(ceremony.told(whole, answered), time.clock, words))
     custodian.change(move, "heard headquarters")
     return figures(custodian, today if time.jumped else time.day)
 

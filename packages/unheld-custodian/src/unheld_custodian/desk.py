@@ -29,6 +29,7 @@ from unheld_verify.roster import NAME_MOST
 
 BYTES_MOST = 32 << 20
 DOOR_GRACE_SECONDS = 300
+Elapsed = Callable[[], float] | None
 _HOUR = 3600
 _HOSTILE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 
@@ -65,30 +66,34 @@ class _Door:
 
 
 class Desk:
-    """The desk over a custodian's memory. `clock` gives Unix seconds."""
+    """The desk over a custodian's memory. `clock` gives Unix seconds, `elapsed` seconds that no setting changes.
 
-    def __init__(self, sealed: SealedState, clock: Callable[[], int]) -> None:
+    Give `elapsed` wherever somebody else may set the clock (`acts.Watch`).
+    """
+
+    def __init__(self, sealed: SealedState, clock: Callable[[], int], elapsed: Elapsed = None) -> None:
         self._kept = Kept(sealed)
-        self._clock = clock
+        self._watch = acts.Watch(clock, elapsed)
         self._doors: dict[Place, list[_Door]] = {}
         self._lapsed = -1
         self._lock = RLock()
 
     @classmethod
-    def create(cls, folder: Path, slot: Slot, name: str, clock: Callable[[], int]) -> Desk:
+    def create(cls, folder: Path, slot: Slot, name: str, clock: Callable[[], int], elapsed: Elapsed = None) -> Desk:
         """A custodian called `name`, as drafts will name it, that holds nothing yet. Raises StateError, BadInputError.
 
         The folder is made where it is missing.
         """
         if not name or not name.isprintable() or len(name) > NAME_MOST:
             raise BadInputError("a custodian's name is 1 to 80 printable signs")
-        Kept.create(folder, slot, Whole(name, clock()))
-        return cls.open(folder, slot, clock)
+        second = clock()
+        Kept.create(folder, slot, Whole(name, second, confirmed=(second, 0)))
+        return cls.open(folder, slot, clock, elapsed)
 
     @classmethod
-    def open(cls, folder: Path, slot: Slot, clock: Callable[[], int]) -> Desk:
+    def open(cls, folder: Path, slot: Slot, clock: Callable[[], int], elapsed: Elapsed = None) -> Desk:
         """The custodian in a folder, finishing what a crash cut short. Raises what `SealedState.load` raises."""
-        desk = cls(SealedState(folder, NAME, slot), clock)
+        desk = cls(SealedState(folder, NAME, slot), clock, elapsed)
         desk.tick()
         return desk
 
@@ -161,9 +166,8 @@ class Desk:
         with self._at() as time:
             if day != time.clock // moves.DAY_SECONDS:
                 raise NotAllowedError("the clock of this device says another date: set it right first")
-            if time.jumped:
-                told = "the person here confirmed the date"
-                self._kept.change(lambda whole: moves.noted(whole, time.clock, told))
+            words = "the person here confirmed the date" if time.jumped else ""
+            self._kept.change(lambda whole: acts.confirmed(whole, time.clock, words))
             self._settled()
 
     def overview(self) -> Overview:
@@ -193,13 +197,13 @@ class Desk:
 
     def _settled(self) -> acts.Now:
         whole = self._kept.whole
-        time = acts.now(whole, self._clock())
-        if not time.jumped:
-            if time.day != self._lapsed:
-                self._kept.change(lambda whole: acts.lapsed(whole, time))
-                self._lapsed = time.day
-            if time.second > self._kept.whole.latest + _HOUR:
-                self._kept.change(lambda whole: replace(whole, latest=time.second))
+        time = self._watch.now(whole)
+        if not time.jumped and time.day != self._lapsed:
+            self._kept.change(lambda whole: acts.lapsed(whole, time))
+            self._lapsed = time.day
+        since, ran = whole.confirmed
+        if time.second > self._kept.whole.latest + _HOUR or time.ran > ran + _HOUR:
+            self._kept.change(lambda whole: replace(whole, latest=time.second, confirmed=(since, time.ran)))
         return time
 
     def _change(self, move: Callable[[Whole], Whole], time: acts.Now, words: str) -> None:

@@ -117,6 +117,8 @@ class Line(NamedTuple):
 class Whole:
     """The whole memory of a custodian. `latest`: the latest second seen. `frozen`: since when and why, by its person.
 
+    `confirmed`: the second at which somebody last confirmed the date, and how many it is known to have run since.
+
     `journal`: its last acts; no label, no identity.
     """
 
@@ -127,6 +129,7 @@ class Whole:
     requests: tuple[Request, ...] = ()
     journal: tuple[Line, ...] = ()
     frozen: tuple[int, str] = (0, "")
+    confirmed: tuple[int, int] = (0, 0)
 
 
 def encode(whole: Whole) -> bytes:
@@ -142,6 +145,7 @@ def encode(whole: Whole) -> bytes:
             "requests": [_written(request) for request in whole.requests],
             "journal": [list(entry) for entry in whole.journal],
             "frozen": list(whole.frozen),
+            "confirmed": list(whole.confirmed),
             "binary": len(binary),
         }
     )
@@ -177,6 +181,7 @@ def _whole(header: Mapping[str, Any], binary: bytes) -> Whole:
         requests=tuple(Request(**_tuples(listed, "words", "members", "answered")) for listed in header["requests"]),
         journal=tuple(Line(at, words) for at, words in header["journal"]),
         frozen=(header["frozen"][0], header["frozen"][1]),
+        confirmed=(header["confirmed"][0], header["confirmed"][1]),
     )
 
 
