@@ -32,6 +32,8 @@ FIRST_DAY = 20_642
 LIFETIMES = {"charge": 6, "contact": 4, "place": 2, "identity": 32}
 MONTH = 30
 _HOUR = 3600
+_ASLEEP = 0.6
+"""Of the days without work, those on which no custodian's machine runs: to have more months in a minute."""
 STORE = b"simulated store!"
 
 
@@ -132,18 +134,24 @@ class World:
         """One day, from midnight to midnight."""
         day = self.time.day
         planned: list[tuple[float, Callable[[], None]]] = [
-            (self.random.uniform(1, 20), self._trouble), (24.0, self._nothing)
+            (self.random.uniform(1, 20), self._trouble)
         ]  # fmt: skip
         if self.random.randrange(100) < self.setting.busy:
             planned += self._work()
+        elif self.random.random() < _ASLEEP:
+            return self.time.passes(DAY)
         for hour, event in sorted(planned, key=lambda one: one[0]):
             self._until(day * DAY + hour * _HOUR)
             event()
             self.checks.step()
+        return self._until((day + 1) * DAY)
 
     def _work(self) -> list[tuple[float, Callable[[], None]]]:
         """What is done on a day, by the hour."""
-        planned: list[tuple[float, Callable[[], None]]] = [(0.1, self._open), (6.0, self._beat)]
+        planned: list[tuple[float, Callable[[], None]]] = [
+            (0.1, self._open),
+            (self.random.choice([0.05, 6.0]), self._beat),
+        ]
         if self.random.random() < 0.5:
             planned.append((23.9, self._close))
         if self.random.random() < 0.3:
@@ -210,11 +218,8 @@ class World:
         names = tuple(machine.name for machine in self.machines.values())
         return Draft(
             STORE, number, self.setting.t, names, self.time.day, self.setting.lifetimes, self.setting.late_days,
-            public[BRANCH], public[HEADQUARTERS], key, 5,
+            public[BRANCH], public[HEADQUARTERS], key, 12,
         )  # fmt: skip
-
-    def _nothing(self) -> None:
-        """The day ends."""
 
     def _open(self) -> None:
         could = self.checks.ready(self.network.weather, self.branch_clock)
@@ -244,7 +249,7 @@ class World:
             self.branch.tell(day)
 
     def _beat(self) -> None:
-        if self.random.random() < 0.6:
+        if self.random.random() < 0.8:
             body = {"day": columns.day_text(self.hq_clock.day)}
             self.note("beat", *(self.hq.ask(index, "beat", body) for index in self.machines))
 
