@@ -46,10 +46,10 @@ def test_the_shipped_graph_is_the_specs() -> None:
 
 
 def test_every_edge_of_the_graph_has_a_step() -> None:
-    """No sealed kind and no rule is forgotten: each is walked, walked in bulk, of a line, or set aside by name."""
+    """No sealed kind and no rule is forgotten: each is walked, walked in bulk, or set aside by name."""
     names = {edge.name for edge in disclosure.load().edges}
 
-    assert names == {*closure.STEPS, *closure.BULK, *closure.ASIDE, *closure.LINES}
+    assert names == {*closure.STEPS, *closure.BULK, *closure.ASIDE}
 
 
 def test_what_is_set_aside_opens_nothing_of_a_store() -> None:

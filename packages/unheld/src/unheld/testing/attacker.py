@@ -31,6 +31,7 @@ from unheld_branch.keys.parties import tags
 from unheld_branch.store import blocks
 from unheld_branch.store.coding import TIME
 from unheld_branch.store.layout import Numbers
+from unheld_verify import columns
 from unheld_verify.columns import Column
 from unheld_verify.errors import NotAllowedError
 
@@ -93,7 +94,8 @@ class Loot:
         found: set[int] = set()
         for where, keys in held["column-key-set"]:
             if where == column and parties:
-                opened = folios.opened(self._closure.evidence, parties, column, keys)
+                function = columns.evaluate(keys, b"".join(label for _, label in parties))
+                opened = folios.opened(self._closure.evidence, parties, column, function)
                 found.update(second for _, plaintext in opened for second in _seconds(plaintext))
         return bool(found) and found == set(seconds)
 
@@ -137,7 +139,8 @@ class Attacker:
         ]
         bulk = walked.graph.has(*BULK)
         keys = sorted(walked.held.found["column-key-set"]) if bulk else []
-        tried = folios.try_all(walked.evidence, parties, keys)
+        values = sorted(walked.held.found["column-value"]) if bulk else []
+        tried = folios.try_all(walked.evidence, parties, keys, values)
         return Loot(_counts(walked, tried), tried, names, walked)
 
     def _names(self, walked: Closure) -> dict[bytes, str]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from unheld.testing import disclosure, states
+from unheld.testing import closure_lines, disclosure, states
 from unheld.testing.disclosure import Edge, Graph
 from unheld.testing.evidence import Evidence, Sealed
 from unheld.testing.recording import Recording
@@ -29,19 +29,14 @@ from unheld_branch.store.blocks import Place
 from unheld_branch.store.policy import Policy
 from unheld_custodian import state as custodian_states
 from unheld_custodian.state import Whole
-from unheld_verify import canonical, columns, crypto, parked
+from unheld_verify import canonical, columns, crypto
 from unheld_verify.columns import CLASS_NAMES, Column
 from unheld_verify.errors import UnheldError, WrongKeyError
 
 # walked in bulk once the keys are known (`folios`): they have an instance for every party and column
-BULK = ("column function", "folio", "split of a folio", "block")
+BULK = ("column function", "value of a component", "folio", "split of a folio", "block")
 # not walked: what they give opens no sealed kind of the store, or they start from what a person alone holds
 ASIDE = ("handle of a party", "row opening", "box key", "receipt-box")
-# not walked here, where disks and memory are: they open what travels, to keys that no disk has once a set is founded
-LINES = (
-    *("letter", "answer", "values-box", "value of a component", "values of all components"),
-    *("deal-box", "chain from seed"),
-)
 _GROUPS_MOST = 2000  # of loose keys that follow each other, as many are tried as the components of a column
 
 
@@ -118,7 +113,7 @@ class Closure:
 
     def run(self) -> None:
         """Walk every edge until nothing is new. Raises KeyError for an edge that no step here walks."""
-        edges = [edge for edge in self.graph.edges if edge.name not in (*BULK, *ASIDE, *LINES)]
+        edges = [edge for edge in self.graph.edges if edge.name not in (*BULK, *ASIDE)]
         before = -1
         while self.held.size() != before:
             before = self.held.size()
@@ -145,6 +140,7 @@ class Closure:
         for policy in self.evidence.policies.values():
             self._seize_written(len(columns.components(policy.n, policy.t)))
             self._seize_links(policy, likely)
+        closure_lines.seize(self, likely)
 
     def _seize_state(self, data: bytes) -> None:
         """Keys of a whole state found outside any seal."""
@@ -241,6 +237,8 @@ class Closure:
             self.gain(edge, "column-key", *keys)
             self.gain(edge, "park-private-key", *((state.index, *period, key) for period, key in state.park.items()))
             self.gain(edge, "custodian-sign-seed", state.sign)
+        for ceremony in whole.ceremonies.values():
+            closure_lines.take_ceremony(self, edge, ceremony)
 
     def handles_file(self, edge: Edge) -> None:
         """Which blocks of an open batch belong together."""
@@ -249,14 +247,6 @@ class Closure:
                 place = Place(policy.store_id, policy.set_number, column, batch)
                 if _opens(key, sealed, place.handles_aad):
                     self.gain(edge, "handles of an open batch", (column, batch))
-
-    def parked_box(self, edge: Edge) -> None:
-        """The shares that a custodian's parking key opens."""
-        for index, reason, period, key in self.held.fresh(edge.name, "park-private-key"):
-            for header, _, _ in self.evidence.parked:
-                if (header.reason, header.period) == (reason, period):
-                    shares = parked.open_box(key, header, index)
-                    self.gain(edge, "park-share", *((header.batch, number, share) for number, share in shares.items()))
 
     def parked_segments(self, edge: Edge) -> None:
         """The records of a parked batch, or its raw lines."""
@@ -319,7 +309,10 @@ class Closure:
                 self.gain(edge, "plan-key", (steps + 1, root_nodes.step_plan_key(key)))
 
 
-_ANY = Edge("", (), ("column-key-set", "directory-key", "chain", "column-key", "park-private-key"))
+_ANY = Edge(
+    "", (), ("column-key-set", "directory-key", "chain", "column-key", "park-private-key", "ceremony-private-key",
+             "chain-seed"),
+)  # fmt: skip
 
 STEPS: Mapping[str, Callable[[Closure, Edge], None]] = {
     "root-node": Closure.root_node,
@@ -328,7 +321,7 @@ STEPS: Mapping[str, Callable[[Closure, Edge], None]] = {
     "open-day-state": Closure.open_day_state,
     "custodian-state": Closure.custodian_state,
     "handles-file": Closure.handles_file,
-    "parked-box": Closure.parked_box,
+    "parked-box": closure_lines.parked_boxes,
     "parked-segments": Closure.parked_segments,
     "plan-entries": Closure.plan_entries,
     "step the chain": Closure.step_chain,
@@ -337,6 +330,12 @@ STEPS: Mapping[str, Callable[[Closure, Edge], None]] = {
     "all components of a column": Closure.all_components,
     "batch key of a parked batch": Closure.batch_key,
     "plan key steps": Closure.step_plan_key,
+    "letter": closure_lines.letters,
+    "answer": closure_lines.answers,
+    "deal-box": closure_lines.deal_boxes,
+    "chain from seed": closure_lines.chain_from_seed,
+    "values-box": closure_lines.values_boxes,
+    "values of all components": closure_lines.all_values,
 }
 
 

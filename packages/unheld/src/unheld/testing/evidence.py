@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from unheld.testing import states
+from unheld.testing.evidence_lines import Travelled
 from unheld.testing.recording import DATABASE_MAGIC, Recording, Version
 from unheld_branch.store import policy as policies
 from unheld_branch.store.policy import Policy
@@ -78,6 +79,8 @@ class Evidence:
     raw: set[bytes] = field(default_factory=set, repr=False)
     states: list[bytes] = field(default_factory=list, repr=False)
     checks: dict[tuple[int, int], str] = field(default_factory=dict)
+    privates: set[bytes] = field(default_factory=set, repr=False)
+    travelled: Travelled = field(default_factory=Travelled)
 
     def column_days(self, sealing_day: int) -> list[tuple[str, int]]:
         """(class, event day) of every column recorded that was sealed on a day."""
@@ -94,12 +97,17 @@ def sort(recording: Recording) -> Evidence:
             found.states += states.found(data)
             found.written.append(states.in_text(data))
             found.raw.update(states.in_bytes(data))
+            found.privates.update(states.privates(data))
+            found.travelled.take(data)
+    for data in recording.lines:
+        found.travelled.take(data)
     _take_journal(recording, found)
     for store in found.policies:
         found.sealed += _database(recording, store)
     for dump in recording.memory:
         found.states += dump.states
         found.memory.update(dump.keys)
+        found.privates.update(dump.privates)
     return found
 
 

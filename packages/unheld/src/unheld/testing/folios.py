@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ from unheld_verify.columns import Column
 from unheld_verify.errors import WrongKeyError
 
 ColumnKeys = tuple[Column, tuple[bytes, ...]]
+ColumnValue = tuple[Column, bytes]
+"""A value of the column function, for one label that is not said."""
 
 
 @dataclass
@@ -32,28 +35,35 @@ class Tried:
     opened: dict[Column, set[bytes]] = field(default_factory=lambda: defaultdict(set), repr=False)
 
 
-def try_all(evidence: Evidence, parties: Sequence[tuple[bytes, bytes]], keys: Iterable[ColumnKeys]) -> Tried:
-    """Try every (party key, label) under every column's keys on every block of that column."""
+def try_all(
+    evidence: Evidence,
+    parties: Sequence[tuple[bytes, bytes]],
+    keys: Iterable[ColumnKeys],
+    values: Iterable[ColumnValue] = (),
+) -> Tried:
+    """Try every (party key, label) under every column's keys, and every party key with every value of the function,
+    on every block of that column."""
     tried = Tried()
     if not parties:
         return tried
-    for column, components in keys:
-        if column in evidence.files:
-            for label, plaintext in opened(evidence, parties, column, components):
-                tried.blocks += 1
-                # every record has a row among the charges, which live longest
-                tried.records += read_rows(plaintext).count if column.cls == "charge" else 0
-                tried.opened[column].add(label)
-            tried.folios += len(parties)
+    labels = b"".join(label for _, label in parties)
+    files = evidence.files
+    computed = ((column, columns.evaluate(components, labels)) for column, components in keys if column in files)
+    given = ((column, value * len(parties)) for column, value in values if column in files)
+    for column, function in chain(computed, given):
+        for label, plaintext in opened(evidence, parties, column, function):
+            tried.blocks += 1
+            # every record has a row among the charges, which live longest
+            tried.records += read_rows(plaintext).count if column.cls == "charge" else 0
+            tried.opened[column].add(label)
+        tried.folios += len(parties)
     return tried
 
 
 def opened(
-    evidence: Evidence, parties: Sequence[tuple[bytes, bytes]], column: Column, components: tuple[bytes, ...]
+    evidence: Evidence, parties: Sequence[tuple[bytes, bytes]], column: Column, function: bytes
 ) -> Iterator[tuple[bytes, bytes]]:
-    """(label, plaintext) of every block of a column that one of these parties opens."""
-    labels = b"".join(label for _, label in parties)
-    function = columns.evaluate(components, labels)
+    """(label, plaintext) of every block of a column that one of these parties opens; `function` is F of each."""
     party_keys = b"".join(key for key, _ in parties)
     for policy in evidence.policies.values():
         secrets = folios.derive(party_keys, function, policy.set_number, column)

@@ -1,7 +1,8 @@
 """The memory of a living process, as whoever seizes a running machine sees it (`/proc/PID/mem`, Linux).
 
 CPython keeps 32 secret bytes in an object of its own: type, length 32, hash, the bytes. `Dump.keys` holds the content
-of every such object that is still there, freed or not; parsed states are found by their first bytes.
+of every such object that is still there, freed or not, `Dump.privates` that of those of 96 bytes; parsed states are
+found by their first bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from unheld.testing import states
-from unheld.testing.states import KEY_BYTES, looks_random
+from unheld.testing.states import KEY_BYTES, PRIVATE_BYTES, looks_random
 from unheld_verify.errors import NotAllowedError
 
 _SIZE_AT, _DATA_AT = 16, 32  # of ob_size and ob_sval in a bytes object of a 64-bit CPython
@@ -29,16 +30,19 @@ class Dump:
 
     keys: tuple[bytes, ...] = field(repr=False)
     states: tuple[bytes, ...] = field(repr=False)
+    privates: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 def dump(pid: int) -> Dump:
     """Read the writable memory of a process. Raises NotAllowedError when this user may not read it."""
     keys: dict[bytes, None] = {}
+    privates: dict[bytes, None] = {}
     whole: dict[bytes, None] = {}
     for part in _regions(pid):
-        keys.update(dict.fromkeys(_keys(part)))
+        keys.update(dict.fromkeys(_keys(part, KEY_BYTES)))
+        privates.update(dict.fromkeys(_keys(part, PRIVATE_BYTES)))
         whole.update(dict.fromkeys(states.found(part)))
-    return Dump(tuple(keys), tuple(whole))
+    return Dump(tuple(keys), tuple(whole), tuple(privates))
 
 
 def count(pid: int, secrets: Collection[bytes]) -> int:
@@ -70,10 +74,10 @@ def _read(file: int, at: int, length: int) -> bytes:
         return b""
 
 
-def _keys(part: bytes) -> Iterator[bytes]:
+def _keys(part: bytes, length: int) -> Iterator[bytes]:
     words = np.frombuffer(part[: len(part) // 8 * 8], np.uint64)
-    for word in np.flatnonzero(words == KEY_BYTES).tolist():
+    for word in np.flatnonzero(words == length).tolist():
         start = word * 8 - _SIZE_AT + _DATA_AT
-        key = part[start : start + KEY_BYTES]
-        if part[start + KEY_BYTES : start + KEY_BYTES + 1] == b"\0" and looks_random(key):
+        key = part[start : start + length]
+        if part[start + length : start + length + 1] == b"\0" and looks_random(key[:KEY_BYTES]):
             yield key

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from unheld.testing.recording import DATABASE_MAGIC, SLOT_SUFFIX, Archive, Recording
+from unheld_verify.custody import Transport
 
 
 class Recorder(Protocol):
@@ -23,6 +24,21 @@ class Recorder(Protocol):
 
     def recording(self) -> Recording:
         """Everything recorded so far, with the slots as they are now."""
+
+
+class Tap:
+    """A line to custodians on which somebody writes down every byte, both ways, in `messages`."""
+
+    def __init__(self, line: Transport) -> None:
+        self.messages: list[bytes] = []
+        self._line = line
+
+    def call(self, index: int, data: bytes) -> bytes:
+        """Over the line. Raises what it raises; what was sent stays written down."""
+        self.messages.append(data)
+        came = self._line.call(index, data)
+        self.messages.append(came)
+        return came
 
 
 class Copies:

@@ -42,7 +42,10 @@ class Version:
 
 @dataclass(frozen=True)
 class Recording:
-    """Everything that reached the disk, the slots and the memory at the end. `words` names the recorder."""
+    """Everything that reached the disk, the slots and the memory at the end, and messages that went over lines.
+
+    `words` names the recorder.
+    """
 
     words: str
     versions: tuple[Version, ...]
@@ -51,6 +54,7 @@ class Recording:
     journal: frozenset[bytes] = field(repr=False)
     slots: Mapping[str, bytes] = field(repr=False)
     memory: tuple[Dump, ...] = field(default=(), repr=False)
+    lines: tuple[bytes, ...] = field(default=(), repr=False)
 
     def without_slots(self, *patterns: str) -> Recording:
         """The same for an attacker who did not get these slots, for example `*/s.custodian-slots/custodian-0.slot`."""
@@ -67,11 +71,16 @@ class Recording:
             self.journal | other.journal,
             {**self.slots, **other.slots},
             self.memory + other.memory,
+            self.lines + other.lines,
         )
 
     def with_memory(self, *dumps: Dump) -> Recording:
         """The same for an attacker who also read the memory of living processes."""
         return replace(self, memory=(*self.memory, *dumps))
+
+    def with_lines(self, *messages: bytes) -> Recording:
+        """The same for an attacker who also wrote down what went over lines to custodians, either way."""
+        return replace(self, lines=(*self.lines, *messages))
 
     def betrayals(self, operator: Operator) -> int:
         """How many versions of files hold an identity of `operator` in clear. 0 is the promise.

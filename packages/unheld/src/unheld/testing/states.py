@@ -17,6 +17,7 @@ from unheld_verify import crypto
 from unheld_verify.errors import UnheldError
 
 KEY_BYTES = 32
+PRIVATE_BYTES = 96
 MOST_BYTES = 8 << 20  # more than any state takes
 RAW_MOST = 64 << 10  # of a file that is no text, every offset of so many bytes is tried
 
@@ -25,6 +26,8 @@ _MAGIC = re.compile(rb"UNH(?:DAYK1|OPEN1|CUST2|SLOT1)")
 _WRITTEN = re.compile(
     rb"[0-9a-fA-F]{64,}|[A-Za-z0-9+/]{43}=" + rb"|b'(?:[^'\\]|\\.)*'" + rb'|b"(?:[^"\\]|\\.)*"', re.DOTALL
 )
+_PRIVATE_HEX = re.compile(rb"(?<![0-9a-fA-F])[0-9a-fA-F]{192}(?![0-9a-fA-F])")
+_PRIVATE_BASE64 = re.compile(rb"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{128}(?![A-Za-z0-9+/=])")
 _LEAST_VALUES = 16  # 32 random bytes with fewer different values: once in 10^11
 _SLOT_SIGNED, _SLOT_BYTES = 128, 160
 
@@ -96,6 +99,13 @@ def in_bytes(data: bytes) -> list[bytes]:
     raw = b"" if data.isascii() else data[: RAW_MOST + KEY_BYTES]
     windows = (raw[at : at + KEY_BYTES] for at in range(len(raw) - KEY_BYTES + 1))
     return [key for key in windows if looks_random(key)]
+
+
+def privates(data: bytes) -> list[bytes]:
+    """Private keys that boxes are sealed to: written as hex or base64, or alone in a file."""
+    written = [bytes.fromhex(text.decode()) for text in _PRIVATE_HEX.findall(data)]
+    written += [base64.b64decode(text) for text in _PRIVATE_BASE64.findall(data)]
+    return [key for key in (*written, data) if len(key) == PRIVATE_BYTES and looks_random(key[:KEY_BYTES])]
 
 
 def looks_random(key: bytes) -> bool:
