@@ -207,7 +207,7 @@ def test_others_are_untouched_by_a_forgetting(life: Life) -> None:
 
 def test_a_lapsed_column_opens_for_nobody(life: Life) -> None:
     """Once a column lapsed, all custodians together cannot make its folios, not even for whom the keys are there."""
-    store = opened(life.made, life.made.custodians.custodians)
+    store = opened(life.made, range(life.made.deployment.policy().n))
     column = ("place", reader.day("2026-07-01"), reader.day("2026-07-01"))
     with pytest.raises(reader.Gone):
         store.secrets(store.rows(NUMBERS[0])[0], column)

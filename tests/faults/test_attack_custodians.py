@@ -12,15 +12,16 @@ import pytest
 
 from tests.support.calls import ALICE, BOB, FIRST, Call, calls
 from tests.support.stores import TestStore, made_store
+from unheld.custody.local import LocalDesks
 from unheld.workflows import doctor
 from unheld.workflows import status as statuses
 from unheld_branch.kernel import locks
 from unheld_branch.workflows import day
-from unheld_custodian.local import LocalCustodians
+from unheld_custodian.desk import Desk
 from unheld_custodian.state import event_column
 from unheld_verify import canonical, columns
 from unheld_verify import plan as plans
-from unheld_verify.errors import BadInputError, LockedError, PartialError
+from unheld_verify.errors import LockedError, PartialError, StateError
 
 SECOND = FIRST + timedelta(1)
 
@@ -55,8 +56,7 @@ def said(made: TestStore, kind: str) -> dict[str, object]:
 
 def held_pairs(made: TestStore, number: int) -> set[tuple[str, int]]:
     """(class, event day) of the column keys in one custodian's state."""
-    state = made.custodians.custodians[number].state
-    return {event_column(name) for name in state.keys}
+    return {event_column(name) for name in made.state(number).keys}
 
 
 def test_the_log_names_the_custodians_that_erased(made: TestStore) -> None:
@@ -115,7 +115,7 @@ def test_everyone_forgotten_says_which_custodians_did_not_hear(made: TestStore) 
 
     made.everything()
 
-    assert all(status.columns == 0 for status in made.custodians.status())
+    assert all(status.columns == 0 for status in made.statuses())
 
 
 def test_a_custodian_that_was_away_erases_when_it_is_back(made: TestStore) -> None:
@@ -142,7 +142,7 @@ def test_a_custodian_back_at_the_close_keeps_nobodys_day_open(tmp_path: Path) ->
 
     with made.opened() as store:
         assert store.day_slot.read() is None
-    assert [status.next_day for status in made.custodians.status()] == [columns.day_of(SECOND)] * 3
+    assert [status.next_day for status in made.statuses()] == [columns.day_of(SECOND)] * 3
 
 
 def test_the_branchs_keys_die_at_the_close_whoever_answers(made: TestStore) -> None:
@@ -164,21 +164,20 @@ def test_the_branchs_keys_die_at_the_close_whoever_answers(made: TestStore) -> N
 def test_looking_at_custodians_waits_for_who_changes_them(made: TestStore, look: object) -> None:
     """A custodian's state is opened under the store's lock: opening settles halves, and two at once could lose both."""
     locked: list[bool] = []
-    opening = LocalCustodians.open.__func__  # type: ignore[attr-defined]
+    opening = LocalDesks.desk
 
-    def watched(cls: type[LocalCustodians], *given: Path) -> LocalCustodians:
+    def watched(desks: LocalDesks, index: int) -> Desk:
         try:
             with locks.locked(made.root / "lock", exclusive=True):
                 locked.append(False)
         except LockedError:
             locked.append(True)
-        found: LocalCustodians = opening(cls, *given)
-        return found
+        return opening(desks, index)
 
-    with mock.patch.object(LocalCustodians, "open", classmethod(watched)):
+    with mock.patch.object(LocalDesks, "desk", watched):
         look(made.deployment)  # type: ignore[operator]
 
-    assert locked == [True]
+    assert set(locked) == {True}
 
 
 def test_custodians_of_another_store_are_not_asked(made: TestStore, tmp_path: Path) -> None:
@@ -192,8 +191,13 @@ def test_custodians_of_another_store_are_not_asked(made: TestStore, tmp_path: Pa
         ours.rename(ours.with_name(f"{ours.name}-kept"))
         theirs.rename(ours)
 
-    with pytest.raises(BadInputError, match="another store"):
+    made.set_clock(SECOND)
+    made.statuses()  # what their own calendar does has been done
+    before = [made.state(index) for index in range(3)]
+    with pytest.raises(StateError, match=f"0 of 2 needed.*no set 1 of store {made.deployment.policy().store_id.hex()}"):
         made.open_day(SECOND)
+
+    assert [made.state(index) for index in range(3)] == before
 
 
 def test_one_of_many_components_is_enough_to_shut_a_column(tmp_path: Path) -> None:
@@ -213,14 +217,15 @@ def test_one_of_many_components_is_enough_to_shut_a_column(tmp_path: Path) -> No
     assert not [pair for pair in kept.keys.keys if pair == ("charge", columns.day_of(FIRST))]
 
 
-def test_a_lapse_far_ahead_of_the_calendar_is_of_the_clock(made: TestStore) -> None:
+def test_a_close_far_ahead_of_the_calendar_is_refused(made: TestStore) -> None:
     """Closing a day to come burns no chain: a custodian believes its own day, not the branch's word for another."""
-    custodian = made.custodians.custodians[0]
-    before = custodian.status()
-    with pytest.raises(Exception, match="never opened"):
-        custodian.close_day(columns.day_of(date(2030, 1, 1)), columns.day_of(FIRST))
+    before = [status.next_day for status in made.statuses()]
 
-    assert custodian.status() == before
+    heard = made.custodians.close_day(columns.day_of(date(2030, 1, 1)))
+
+    assert sorted(heard.refused) == [0, 1, 2]
+    assert "never opened" in heard.refused[0]
+    assert [status.next_day for status in made.statuses()] == before
 
 
 def test_bob_stays(made: TestStore) -> None:

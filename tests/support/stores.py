@@ -32,6 +32,12 @@ from unheld_branch.store import store as stores
 from unheld_branch.store.policy import Policy
 from unheld_branch.store.store import Store
 from unheld_branch.workflows import apply, day, delivery, ingest, lapse, park
+from unheld_custodian.custodian import Status
+from unheld_custodian.kept import NAME, Kept
+from unheld_custodian.state import State
+from unheld_slots.places import slot_uri
+from unheld_slots.sealed import SealedState
+from unheld_slots.slot import open_slot
 from unheld_verify import columns, crypto, note
 
 FIRST_DAY = date(2026, 7, 1)
@@ -68,6 +74,18 @@ class TestStore:
     def custodians(self) -> Remote:
         """The custodians, opened from disk."""
         return self.deployment.open_custodians(self.clock)
+
+    def statuses(self) -> list[Status]:
+        """Figures of every custodian that is here, of its newest set, asking nobody."""
+        desks = self.deployment.desks(self.clock.now)
+        here = sorted(self.deployment.custodians.glob("custodian-[0-9]"))
+        return [desks.desk(int(path.name[-1])).overview().sets[-1] for path in here]
+
+    def state(self, index: int) -> State:
+        """What one custodian holds of its newest set, from its disk."""
+        slot = open_slot(slot_uri(self.deployment.custodian_slots, f"custodian-{index}"))
+        whole = Kept(SealedState(self.deployment.custodians / f"custodian-{index}", NAME, slot)).whole
+        return whole.sets[max(whole.sets)]
 
     @contextmanager
     def opened(self, *, write: bool = True) -> Iterator[Store]:

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.stores import made_store
 from unheld_branch.keys.columns import DayKeys, agreeing, corroborated, merge_pushes
 from unheld_custodian import moves
-from unheld_custodian.custodian import Terms, local_genesis
-from unheld_custodian.local import LocalCustodians
 from unheld_custodian.state import State
-from unheld_verify import columns
+from unheld_verify import columns, crypto
 from unheld_verify.columns import Attestation, Push
 from unheld_verify.errors import BadInputError, SealedError, StateError, VerificationError
 
@@ -24,8 +23,9 @@ SIZES = [(n, t) for n in range(1, 8) for t in range(1, n + 1)]
 
 
 def pushes_of(n: int, t: int) -> list[Push]:
-    pushes = []
-    for index, chains in enumerate(local_genesis(n, t)):
+    pushes, seeds = [], [crypto.random_bytes(32) for _ in columns.components(n, t)]
+    for index in range(n):
+        chains = {number: seeds[number] for number in columns.held(n, t, index)}
         state = State(b"s" * 16, 1, index, n, t, LIFETIMES, 1, DAY, b"k" * 32, chains)
         keys = moves.keys_of_day(moves.opened(state, DAY, DAY), DAY, DAY)
         pushes.append(Push(1, index, DAY, keys, columns.checks(keys), {}, Attestation(b"", b"")))
@@ -156,10 +156,9 @@ def test_the_keys_do_not_show_when_printed() -> None:
 
 
 def test_local_custodians_push_what_merges(tmp_path: Path) -> None:
-    """Custodians opened from their folders push a day that merges, with one of three away."""
-    terms = Terms(b"s" * 16, 1, 0, 3, 2, LIFETIMES, 1, DAY)
-    LocalCustodians.create(tmp_path / "c", tmp_path / "slots", terms)
-    (tmp_path / "slots" / "custodian-1.slot").unlink()
-    custodians = LocalCustodians.open(tmp_path / "c", tmp_path / "slots")
-    assert list(custodians.away) == [1]
-    assert merge_pushes(custodians.open_day(DAY, DAY), 3, 2).day == DAY
+    """Custodians of this machine push a day that merges, with one of three away."""
+    made = made_store(tmp_path, n=3, t=2, first_day=columns.date_of(DAY))
+    (made.deployment.custodian_slots / "custodian-1.slot").unlink()
+    pushes = made.custodians.open_day(DAY)
+    assert [push.index for push in pushes] == [0, 2]
+    assert merge_pushes(pushes, 3, 2).day == DAY

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.stores import TestStore, made_store
 from unheld_branch.store.parked import SEGMENT_BYTES, open_parked, read_header, write_parked
-from unheld_custodian.custodian import Terms
-from unheld_custodian.local import LocalCustodians
-from unheld_verify import columns, crypto
+from unheld_verify import columns, crypto, custody
 from unheld_verify.errors import BadInputError, SealedError, StateError, UnheldError, WrongKeyError
 from unheld_verify.parked import ParkedHeader, open_box, seal_box
 
@@ -23,9 +22,11 @@ WEEK = columns.park_period("outage", DAY)
 Shares = dict[int, dict[int, bytes]]
 
 
-def park(path: Path, publics: list[bytes], t: int, pieces: Iterator[bytes] | list[bytes]) -> ParkedHeader:
+def park(
+    path: Path, publics: list[bytes], t: int, pieces: Iterator[bytes] | list[bytes], store: bytes = STORE
+) -> ParkedHeader:
     return write_parked(
-        path, pieces, store=STORE, batch=BATCH, reason="outage", period=WEEK, set_number=1, t=t, publics=publics
+        path, pieces, store=store, batch=BATCH, reason="outage", period=WEEK, set_number=1, t=t, publics=publics
     )
 
 
@@ -177,35 +178,42 @@ def test_a_header_of_another_form_is_refused(old: bytes, new: bytes) -> None:
 
 
 @pytest.fixture
-def custodians(tmp_path: Path) -> LocalCustodians:
-    terms = Terms(STORE, 1, 0, 3, 2, columns.LIFETIME_DEFAULTS, 45, DAY)
-    return LocalCustodians.create(tmp_path / "c", tmp_path / "slots", terms)
+def made(tmp_path: Path) -> TestStore:
+    made = made_store(tmp_path, n=3, t=2, first_day=columns.date_of(DAY))
+    made.set_clock(columns.date_of(DAY))
+    return made
 
 
-def park_locally(path: Path, custodians: LocalCustodians) -> None:
-    publics = custodians.park_publics(DAY)
-    park(path, [publics[index]["outage", WEEK] for index in range(3)], 2, [b"outage"])
+def park_locally(path: Path, made: TestStore) -> bytes:
+    """Park to the keys of the store's custodians; the header."""
+    (one,) = made.custodians.clients
+    publics = {
+        index: custody.parking_of(parking, one.address(index), one.roster.signs[index])
+        for index, parking in made.custodians.park_publics().items()
+    }
+    keys = [publics[index]["outage", WEEK] for index in range(3)]
+    return park(path, keys, 2, [b"outage"], made.deployment.policy().store_id).encode()
 
 
-def test_custodians_open_what_was_parked_to_them(tmp_path: Path, custodians: LocalCustodians) -> None:
+def test_custodians_open_what_was_parked_to_them(tmp_path: Path, made: TestStore) -> None:
     """The way there and back, through the custodians' own keys."""
-    park_locally(tmp_path / "p", custodians)
-    header = read_header(tmp_path / "p")
-    assert content(tmp_path / "p", custodians.open_parked(header.encode())) == b"outage"
+    header = park_locally(tmp_path / "p", made)
+    assert content(tmp_path / "p", made.custodians.open_parked(header)) == b"outage"
 
 
-def test_a_lapsed_batch_is_opened_by_nobody(tmp_path: Path, custodians: LocalCustodians) -> None:
+def test_a_lapsed_batch_is_opened_by_nobody(tmp_path: Path, made: TestStore) -> None:
     """Once the period's key is erased the error says so."""
-    park_locally(tmp_path / "p", custodians)
-    custodians.lapse(columns.park_due("outage", WEEK, 45))
+    header = park_locally(tmp_path / "p", made)
+    made.set_clock(columns.date_of(columns.park_due("outage", WEEK, 45)))
     with pytest.raises(SealedError, match="lapsed"):
-        custodians.open_parked(read_header(tmp_path / "p").encode())
+        made.custodians.open_parked(header)
 
 
-def test_a_batch_of_another_store_is_refused(tmp_path: Path, custodians: LocalCustodians) -> None:
-    """A custodian opens boxes of its own store and set only."""
-    park_locally(tmp_path / "p", custodians)
+def test_a_batch_of_another_store_or_set_is_refused(tmp_path: Path, made: TestStore) -> None:
+    """A custodian opens boxes of its own store only, and nobody is asked for those of a set that is none of theirs."""
+    park_locally(tmp_path / "p", made)
     header = read_header(tmp_path / "p")
-    for other in (replace(header, store=b"o" * 16), replace(header, set=2)):
-        with pytest.raises(BadInputError, match="another store"):
-            custodians.open_parked(other.encode())
+    with pytest.raises(BadInputError, match="another store"):
+        made.custodians.open_parked(replace(header, store=b"o" * 16).encode())
+    with pytest.raises(SealedError, match="set 2"):
+        made.custodians.open_parked(replace(header, set=2).encode())

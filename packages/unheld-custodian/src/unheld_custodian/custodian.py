@@ -6,7 +6,7 @@ before anything is said of it. Column keys leave in `open_day` only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from unheld_custodian import moves
@@ -198,23 +198,3 @@ class Custodian:
 
 def _publics(state: State, today: int) -> dict[ParkPeriod, bytes]:
     return {period: crypto.park_public(state.park[period]) for period in moves.park_periods(today)}
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What local custodians without a ceremony are made with."""
-
-    store: bytes
-    set: int
-    index: int
-    n: int
-    t: int
-    lifetimes: Mapping[str, int]
-    late_days: int
-    first_day: int
-
-
-def local_genesis(n: int, t: int) -> list[dict[int, bytes]]:
-    """The first chain links of every custodian, made in one place."""
-    seeds = [crypto.random_bytes(32) for _ in columns.components(n, t)]
-    return [{number: seeds[number] for number in columns.held(n, t, index)} for index in range(n)]

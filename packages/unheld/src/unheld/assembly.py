@@ -344,11 +344,14 @@ def _name_slots(folders: Mapping[str, tuple[Path, str]], slots: Mapping[str, str
 
 
 def beat_here(officer: Client, desks: LocalDesks) -> None:
-    """Headquarters' heartbeat of today to custodians of this machine, unless they heard it. Who is away hears none."""
+    """Headquarters' heartbeat of today to custodians of this machine, unless they heard it. Who is away hears none.
+
+    After a year and more without one a person has to say the date: a clock that jumped would let everything lapse.
+    """
     today = desks.clock() // _DAY
     for index in range(officer.roster.draft.n):
         with suppress(UnheldError):
-            if desks.heard(index, officer.roster.draft.set) < today:
+            if 0 < today - desks.heard(index, officer.roster.draft.set) <= stores.PAUSE_MOST:
                 officer.ask(index, "beat", {"day": columns.day_text(today)})
 
 

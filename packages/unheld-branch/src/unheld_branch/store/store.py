@@ -32,7 +32,7 @@ from unheld_verify.roster import Roster
 GENESIS = "genesis.json"
 _DATABASE = "catalog.db"
 # The longest lifetime of a class, in days: whoever worked in that time has committed something.
-_PAUSE_MOST = 400
+PAUSE_MOST = 400
 
 
 @dataclass(frozen=True)
@@ -232,10 +232,10 @@ def _open(places: Places, clock: Clock) -> Store:
 def _believe(store: Store) -> None:
     """Refuse a clock that jumped: one wrong step and every key lapses, and chains never go back."""
     days = (store.clock.now() - store.catalog.at) // 86_400
-    if days > _PAUSE_MOST:
+    if days > PAUSE_MOST:
         raise StateError(
             f"{store.folder}: the clock is {days:,} days ahead of the last commit: set it right, days lapse by it. "
-            f"If it is right, work up to it: UNHELD_CLOCK={store.catalog.at + _PAUSE_MOST * 86_400} unheld day open"
+            f"If it is right, work up to it: UNHELD_CLOCK={store.catalog.at + PAUSE_MOST * 86_400} unheld day open"
         )
 
 

@@ -53,9 +53,8 @@ class LocalDesks:
         return self._open[index]
 
     def heard(self, index: int, number: int) -> int:
-        """The day on which one of a set heard headquarters last; 0 where its clock jumped. Raises AwayError."""
-        seen = self.desk(index).overview()
-        return 0 if seen.jumped else max((one.beat_day for one in seen.sets if one.set == number), default=0)
+        """The day on which one of a set heard headquarters last; 0 where it is of no such set. Raises AwayError."""
+        return max((one.beat_day for one in self.desk(index).overview().sets if one.set == number), default=0)
 
     def approve(self) -> None:
         """Play the persons: approve every request that waits. Who is away approves nothing."""
