@@ -37,11 +37,17 @@ class Gullible(Branch):
 
 
 def any_clock(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(acts, "now", lambda whole, clock: acts.Now(clock, clock, False))
+    patch.setattr(acts, "_now", lambda _whole, clock, _most, ran: acts.Now(clock, clock, False, ran))
 
 
 def jumps(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(acts, "JUMP_SECONDS", 10_000 * 86_400)
+    patch.setattr(acts, "RUNNING_SECONDS", 10_000 * 86_400)
+
+
+def steps(patch: pytest.MonkeyPatch) -> None:
+    real = acts.Watch.__init__
+    patch.setattr(acts.Watch, "__init__", lambda self, clock, _elapsed: real(self, clock, None))
 
 
 def forgotten_issues(patch: pytest.MonkeyPatch) -> None:
@@ -97,6 +103,7 @@ def until_found(setting: dict[str, Any]) -> None:
 MUTANTS: dict[str, tuple[Patch, str]] = {
     "goes by any clock": (any_clock, "early|back"),
     "believes a jump of years": (jumps, "days early"),
+    "believes any number of small steps": (steps, "days early"),
     "forgets how often it handed out": (forgotten_issues, "forgot that it handed out"),
     "hands out while frozen": (no_frost, "while it was frozen"),
     "does not close": (open_again, "would open it"),
@@ -113,9 +120,12 @@ def test_a_broken_custodian_is_found(name: str, monkeypatch: pytest.MonkeyPatch)
     """Each way to break a custodian breaks a promise within a few simulated months, and the words say which."""
     patch, words = MUTANTS[name]
     patch(monkeypatch)
-    events = {"trouble": 1000, "events": ("crash",)} if patch is believed_written else {"trouble": 600}
+    often: dict[Patch, dict[str, Any]] = {
+        believed_written: {"trouble": 1000, "events": ("crash",)},
+        steps: {"trouble": 1000, "events": ("jump",), "n": 1, "t": 1},
+    }
     with pytest.raises(AssertionError, match=words):
-        until_found({"busy": 60, **events})
+        until_found({"busy": 60, **often.get(patch, {"trouble": 600})})
 
 
 def test_a_branch_that_compares_nothing_is_found() -> None:

@@ -25,16 +25,12 @@ class TrueTime:
 
 @dataclass
 class NodeClock:
-    """One machine's clock: `skew` seconds off, gaining `drift` seconds a second, or set wrong by `jump`.
-
-    `leaps` counts how often it was set ahead since it was right.
-    """
+    """One machine's clock: `skew` seconds off, gaining `drift` seconds a second, or set wrong by `jump`."""
 
     time: TrueTime
     skew: float = 0.0
     drift: float = 0.0
     since: float = field(default=0.0)
-    leaps: int = 0
 
     def __post_init__(self) -> None:
         self.since = self.time.seconds
@@ -42,11 +38,10 @@ class NodeClock:
     def jump(self, seconds: float) -> None:
         """Somebody, or a battery, sets it wrong by so much; negative is back."""
         self.skew += seconds
-        self.leaps += seconds > 0
 
     def right(self) -> None:
         """It is set right."""
-        self.skew, self.since, self.leaps = 0.0, self.time.seconds, 0
+        self.skew, self.since = 0.0, self.time.seconds
 
     @property
     def error(self) -> float:

@@ -28,7 +28,6 @@ class Known:
     whole: Whole | None
     state: State
     error: float
-    leaps: int = 0
 
 
 @dataclass
@@ -66,7 +65,6 @@ class Checks:
         for index, machine in self.machines.items():
             known = self.known[index]
             known.error = max(known.error, machine.clock.error)
-            known.leaps = max(known.leaps, machine.clock.leaps)
             for _ in range(2):  # the power may go in the first
                 machine.tick()
             whole = machine.whole()
@@ -82,7 +80,7 @@ class Checks:
                 assert not over, f"custodian {index}: {pair} was due and is still there"
             self._clean(known, state, machine)
             self._frozen(known, whole, machine)
-            self.known[index] = Known(whole, state, machine.clock.error, machine.clock.leaps)
+            self.known[index] = Known(whole, state, machine.clock.error)
 
     def save(self, machine: Machine) -> None:
         """Somebody copies the machine: its files, and, as a snapshot does, its slot."""
@@ -164,9 +162,8 @@ class Checks:
             pair = event_column(name)
             gone.add((pair, name[2]))
             early = columns.due(*pair, self.roster.draft.lifetimes) * DAY - self.time.seconds
-            # A step ahead of less than three days is believed; several of them are several.
-            believed = JUMP_SECONDS * max(1, machine.clock.leaps, known.leaps)
-            allowed = min(max(known.error, machine.clock.error, 0), believed) + 1
+            # A clock that is less than three days ahead is believed, however many steps it took there.
+            allowed = min(max(known.error, machine.clock.error, 0), JUMP_SECONDS) + 1
             assert pair in erased or early <= allowed, f"custodian {index}: {pair} went {early / DAY:.1f} days early"
         assert state.next_day >= before.next_day, f"custodian {index}: its chain went back"
 

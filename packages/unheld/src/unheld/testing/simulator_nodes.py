@@ -50,7 +50,9 @@ class Machine:
 
     def create(self) -> None:
         """Lay down a memory that holds nothing."""
-        self._desk = self.make.create(self.disk.folder(), MemorySlot(self.disk), self.name, self.clock.now)
+        self._desk = self.make.create(
+            self.disk.folder(), MemorySlot(self.disk), self.name, self.clock.now, self.clock.monotonic
+        )
 
     def handle(self, data: bytes) -> bytes | None:
         """What comes back over the line; None when the machine is off, cannot open its memory or loses its power."""
@@ -64,7 +66,9 @@ class Machine:
             return None
         try:
             if self._desk is None:
-                self._desk = self.make.open(self.disk.folder(), MemorySlot(self.disk), self.clock.now)
+                self._desk = self.make.open(
+                    self.disk.folder(), MemorySlot(self.disk), self.clock.now, self.clock.monotonic
+                )
             return act(self._desk)
         except Crash:
             self._desk = None
