@@ -122,12 +122,12 @@ def test_an_altered_journal_is_refused(made: TestStore) -> None:
 def test_an_older_entry_that_was_altered_is_named(made: TestStore) -> None:
     """A change in the middle of the journal breaks its chain there."""
     with closing(sqlite3.connect(made.root / "catalog.db")) as connection:
-        ((entry,),) = connection.execute("SELECT entry FROM journal WHERE generation = 2")
+        ((entry,),) = connection.execute("SELECT entry FROM journal WHERE generation = 3")
         altered = entry.replace(b"open", b"oben")
-        connection.execute("UPDATE journal SET entry = ? WHERE generation = 2", (altered,))
+        connection.execute("UPDATE journal SET entry = ? WHERE generation = 3", (altered,))
         connection.commit()
 
-    with pytest.raises(VerificationError, match="entry 2 was altered"), made.opened():
+    with pytest.raises(VerificationError, match="entry 3 was altered"), made.opened():
         pass
 
 
