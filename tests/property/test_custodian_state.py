@@ -35,6 +35,7 @@ states = st.builds(
     used=few(hashes, st.tuples(hashes, numbers)), month=small, month_key=hashes, asked=few(ids, small),
     day_asked=st.tuples(numbers, small), emptied=few(hashes, numbers), beat_day=numbers, hq_at=numbers,
     frozen_at=numbers, retired=numbers, rolled_back=st.booleans(),
+    unparked=few(ids, st.tuples(numbers, numbers, st.lists(hashes, max_size=3).map(tuple))),
 )  # fmt: skip
 ceremonies = st.builds(
     Ceremony, draft=keys, index=small, received=numbers, sign=hashes, transport=keys, roster=keys, transcript=keys,

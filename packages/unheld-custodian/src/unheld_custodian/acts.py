@@ -190,7 +190,7 @@ def _park(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
 
 
 def _unpark(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
-    shares = custodian.open_parked(note.base64_bytes(_text(ask, "header"), "header"))
+    shares = custodian.open_parked(note.base64_bytes(_text(ask, "header"), "header"), digest)
     return {"shares": {str(component): share.hex() for component, share in shares.items()}}
 
 

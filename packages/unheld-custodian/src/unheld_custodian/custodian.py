@@ -131,18 +131,27 @@ class Custodian:
         """Public keys to park under, from the present period to ten weeks (outage) and 14 days (quarantine) ahead."""
         return _publics(self.change(lambda state: moves.parking(state, today), "made parking keys"), today)
 
-    def open_parked(self, header: bytes) -> dict[int, bytes]:
-        """The shares of a parked batch for the components held here.
+    def open_parked(self, header: bytes, ask: bytes = b"") -> dict[int, bytes]:
+        """The shares of a parked batch for the components held here, within a day of the first time.
 
-        Raises SealedError when the key of its period lapsed, BadInputError or WrongKeyError when it is not for here.
+        `ask` is the digest of what asked for them. Raises SealedError for a quarantine, which nobody opens, and when
+        the key of its period lapsed; NotAllowedError when it was opened before; BadInputError or WrongKeyError when it
+        is not for here.
         """
         state, wanted = self.state, parked.ParkedHeader.decode(header)
         if (wanted.store, wanted.set, wanted.n, wanted.t) != (state.store, state.set, state.n, state.t):
             raise BadInputError(f"parked batch {wanted.batch.hex()}: it belongs to another store or custodian set")
+        if wanted.reason != "outage":
+            raise SealedError(f"parked {wanted.batch.hex()}: a {wanted.reason} is opened for nobody; it lapses")
         private = state.park.get((wanted.reason, wanted.period))
         if private is None:
             raise SealedError(f"parked {wanted.batch.hex()}: its key of {wanted.reason} {wanted.period} has lapsed")
-        return parked.open_box(private, wanted, state.index)
+        shares = parked.open_box(private, wanted, state.index)
+        self.change(
+            lambda state: moves.unparked(state, wanted.batch, wanted.period, (self.second, ask)),
+            "opened a parked batch",
+        )
+        return shares
 
     def status(self) -> Status:
         """Figures only."""

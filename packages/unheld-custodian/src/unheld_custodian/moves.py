@@ -16,6 +16,7 @@ WEEKS_AHEAD = 10
 QUARANTINE_AHEAD = 14
 DAY_SECONDS = 86_400
 JOURNAL_MOST = 200
+UNPARKED_MOST = 50_000
 _MONTH_DAYS = 30
 
 
@@ -115,6 +116,11 @@ def lapsed(state: State, today: int) -> State:
         used={digest: use for digest, use in state.used.items() if use[1] > today * DAY_SECONDS},
         keys={name: key for name, key in state.keys.items() if not _is_due(state, event_column(name), today)},
         erased=frozenset(pair for pair in state.erased if not _is_due(state, pair, today)),
+        unparked={
+            batch: (period, first, asks if first > (today - 2) * DAY_SECONDS else ())
+            for batch, (period, first, asks) in state.unparked.items()
+            if columns.park_due("outage", period, state.late_days) > today
+        },
         park={
             period: private
             for period, private in state.park.items()
@@ -170,6 +176,22 @@ def granted(state: State, label: bytes, grant: bytes, use: tuple[bytes, int], to
     return replace(
         state, month=month, month_key=key, asked=asked, day_asked=(today, in_all), used={**state.used, grant: use}
     )
+
+
+def unparked(state: State, batch: bytes, period: int, use: tuple[int, bytes]) -> State:
+    """The state in which a parked batch of a period was opened; `use` is (second, digest of the ask).
+
+    The same ask counts once. Raises NotAllowedError from a day after the first time, and after a few times: what was
+    parked is opened to be sealed, and never to be read again.
+    """
+    (second, ask), (_, first, asks) = use, state.unparked.get(batch, (period, use[0], ()))
+    if ask in asks:
+        return state
+    if second >= first + DAY_SECONDS or len(asks) >= ISSUES_MOST:
+        raise NotAllowedError(f"parked {batch.hex()}: it was opened on {_text(first // DAY_SECONDS)}, and is no more")
+    if batch not in state.unparked and len(state.unparked) >= UNPARKED_MOST:
+        raise NotAllowedError(f"{UNPARKED_MOST} parked batches were opened, and that is the most until some lapse")
+    return replace(state, unparked={**state.unparked, batch: (period, first, (*asks, ask))})
 
 
 def parking(state: State, today: int) -> State:

@@ -31,6 +31,7 @@ class State:
     `month_key`, the grants of `month` (30 days). `emptied`: by digest of a plan for everything, the day it was done.
     `frozen_at`, `hq_at`: Unix seconds of headquarters' freeze (0: none) and of its latest act. `retired`: the first
     day that this set has no chain for (0: none). `rolled_back`: what it was put back from was older than it had been.
+    `unparked`: by parked batch, its period, the second at which it was first opened, and the asks of that day.
     """
 
     store: bytes
@@ -66,6 +67,7 @@ class State:
     frozen_at: int = 0
     retired: int = 0
     rolled_back: bool = False
+    unparked: Mapping[bytes, tuple[int, int, tuple[bytes, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ def _whole(header: Mapping[str, Any], binary: bytes) -> Whole:
 
 
 _HEX = ("store", "sign", "branch", "headquarters", "founded", "month_key")
-_OWN_FORM = {"erased", "park", "issues", "used", "asked", "emptied", *dict(_COUNTS)}
+_OWN_FORM = {"erased", "park", "issues", "used", "asked", "emptied", "unparked", *dict(_COUNTS)}
 
 
 def _set_header(state: State) -> dict[str, Any]:
@@ -199,6 +201,10 @@ def _set_header(state: State) -> dict[str, Any]:
         "used": [[digest.hex(), ask.hex(), expires] for digest, (ask, expires) in sorted(state.used.items())],
         "asked": {label.hex(): count for label, count in state.asked.items()},
         "emptied": {digest.hex(): day for digest, day in state.emptied.items()},
+        "unparked": [
+            [batch.hex(), period, first, [ask.hex() for ask in asks]]
+            for batch, (period, first, asks) in sorted(state.unparked.items())
+        ],
         "counts": [len(getattr(state, name)) for name, _ in _COUNTS],
     }  # fmt: skip
 
@@ -226,6 +232,10 @@ def _state(header: dict[str, Any], binary: bytes) -> tuple[State, int]:
             "used": {bytes.fromhex(digest): (bytes.fromhex(ask), expires) for digest, ask, expires in header["used"]},
             "asked": {bytes.fromhex(label): count for label, count in header["asked"].items()},
             "emptied": {bytes.fromhex(digest): day for digest, day in header["emptied"].items()},
+            "unparked": {
+                bytes.fromhex(batch): (period, first, tuple(map(bytes.fromhex, asks)))
+                for batch, period, first, asks in header["unparked"]
+            },
             "chains": {number(entry[:2], "big"): entry[2:] for entry in chains},
             "keys": {
                 (entry[0], number(entry[1:5], "big"), number(entry[5:9], "big"), number(entry[9:11], "big")): entry[11:]
