@@ -170,11 +170,13 @@ def made_store(
     copies: int = 0,
     first_day: date = FIRST_DAY,
     slots: dict[str, str] | None = None,
+    *,
+    remote: bool = False,
     **policy: Any,
 ) -> TestStore:
     """A new deployment under `tmp_path` that began at midnight of `first_day`; `policy` overrides fields of Policy.
 
-    `slots` names slots that lie elsewhere than in files.
+    `slots` names slots that lie elsewhere than in files. `remote`: its custodians are yet to be founded elsewhere.
     """
     began = columns.day_of(first_day) * 86_400
     seeds = {"log": crypto.random_bytes(32), "plan": crypto.random_bytes(32)}
@@ -188,5 +190,5 @@ def made_store(
     }  # fmt: skip
     deployment = Deployment(tmp_path / "s")
     with patch.dict(os.environ, {CLOCK_VARIABLE: str(began)}):
-        found(deployment, Policy(**{**fields, **policy}), seeds, slots)
+        found(deployment, Policy(**{**fields, **policy}), seeds, slots, remote=remote)
     return TestStore(tmp_path, deployment, began)

@@ -165,8 +165,13 @@ class Deployment:
         return HttpTransport([named[name] for name in draft.names])
 
     def officer(self, one: Roster, desks: LocalDesks) -> Client:
-        """Headquarters' line to the custodians of a set. It remembers which generation each of them spoke of."""
-        seen = Attested(self.register, []).seen(one.draft.set)
+        """Headquarters' line to the custodians of a set. It remembers which generation each of them spoke of.
+
+        Of custodians on this machine it knows what the branch knows; of others it does not take the branch's word,
+        which could end a custodian with a number.
+        """
+        shared = self.has_store and self.is_local(one.draft.set)
+        seen = Attested(self.root if shared else self.register, []).seen(one.draft.set)
         lines, seed = self.lines(one.draft, desks), self.seed("plan")
         return Client(one, lines, seed, HEADQUARTERS, desks.clock, seen)
 
