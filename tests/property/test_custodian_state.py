@@ -35,6 +35,7 @@ states = st.builds(
     used=few(hashes, st.tuples(hashes, numbers)), month=small, month_key=hashes, asked=few(ids, small),
     day_asked=st.tuples(numbers, small), emptied=few(hashes, numbers), beat_day=numbers, hq_at=numbers,
     frozen_at=numbers, retired=numbers, rolled_back=st.booleans(),
+    entombed=few(hashes, st.tuples(numbers, numbers)),
     unparked=few(ids, st.tuples(numbers, numbers, st.lists(hashes, max_size=3).map(tuple))),
 )  # fmt: skip
 ceremonies = st.builds(
@@ -50,7 +51,8 @@ wholes = st.builds(
     Whole, name=text, latest=numbers,
     sets=st.lists(states, max_size=3).map(lambda held: {(one.store, one.set): one for one in held}),
     ceremonies=few(st.tuples(ids, numbers), ceremonies), requests=st.lists(requests, max_size=3).map(tuple),
-    journal=st.lists(st.builds(Line, numbers, text), max_size=3).map(tuple), frozen=st.tuples(numbers, text), confirmed=st.tuples(numbers, numbers),
+    journal=st.lists(st.builds(Line, numbers, text), max_size=3).map(tuple), frozen=st.tuples(numbers, text),
+    confirmed=st.tuples(numbers, numbers),
 )  # fmt: skip
 
 

@@ -15,7 +15,9 @@ from unheld.testing.simdisk import Disk
 from unheld.testing.simulator import FIRST_DAY, STORE, Setting, World, prepared
 from unheld_verify import columns, grant, note
 from unheld_verify.crypto import park_keypair
+from unheld_verify.custody import HEADQUARTERS
 from unheld_verify.errors import UnheldError
+from unheld_verify.plan import Plan
 
 SEALS = frozenset({"open", "close"})
 ANSWERS = frozenset({"open", "evaluate"})
@@ -132,7 +134,9 @@ class Driven:
                 branch.ask(move.who, move.name, {"day": day})
             elif move.name == "forget":
                 stone = grant.tombstone(STORE, self.world.hq.label)
-                branch.ask(move.who, "tombstone", {"hashes": [stone.hex()]})
+                plan = Plan(STORE, "party", columns.day_text(FIRST_DAY), {}, root=bytes(32), leaves=16)
+                brought = note.base64_text(plan.signed(self.world.seeds[HEADQUARTERS]).encode())
+                branch.ask(move.who, "tombstone", {"plan": brought, "hashes": [stone.hex()]})
             else:
                 said = self.world.hq.grant([("place", FIRST_DAY + move.day)], park_keypair()[1])
                 asked = said.signed(self.world.hq.subscriber)

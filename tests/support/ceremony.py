@@ -192,6 +192,12 @@ def plan_of(act: str, day: int = DAY, cls: str = "", made: int = DAY, seed: byte
     return base64_text(planned.signed(seed).encode())
 
 
+def party_plan(made: int = DAY, leaves: int = 16, seed: bytes = SEEDS[HEADQUARTERS], act: str = "party") -> str:
+    """A plan to forget parties that headquarters signed, as the body of an ask carries it."""
+    planned = Plan(STORE, act, columns.day_text(made), {}, sealed=b"s" * 28, root=bytes(32), leaves=leaves)
+    return base64_text(planned.signed(seed).encode())
+
+
 def refused(data: bytes) -> str:
     """The words of an answer in clear that refuses."""
     document = canonical.decode(data)

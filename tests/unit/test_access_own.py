@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.ceremony import DAY, STORE
+from tests.support.ceremony import DAY, STORE, party_plan
 from tests.support.own_access import Network, bent, network
 from unheld.access import card, messages, own
 from unheld.access.folder import GRANT, WANTED, Folder, Wish
@@ -213,7 +213,7 @@ def test_a_forgotten_party_is_not_answered(net: Network) -> None:
     said = net.asked()
     label = grant.verified(said).label
     for index in range(3):
-        net.world.ask(index, "tombstone", {"hashes": [grant.tombstone(STORE, label).hex()]})
+        net.world.ask(index, "tombstone", {"plan": party_plan(), "hashes": [grant.tombstone(STORE, label).hex()]})
 
     with pytest.raises(SealedError, match="forgotten"):
         net.answered(said)

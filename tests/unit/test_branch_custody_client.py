@@ -327,9 +327,10 @@ def test_a_tombstone_counts_once_every_custodian_holds_it() -> None:
     hashes = sorted(crypto.random_bytes(16) for _ in range(3))
     way = lines(tombstone=lambda desk, body: {"hashes": body["hashes"][: 1 + desk.index]})
 
-    assert remote(way).tombstone(hashes) == {hashes[0]}
+    plan = Plan(STORE, "party", columns.day_text(DAY), {}, root=bytes(32), leaves=16)
+    assert remote(way).tombstone(plan, hashes) == {hashes[0]}
     way.cut.add(1)
-    assert remote(way).tombstone(hashes) == set()
+    assert remote(way).tombstone(plan, hashes) == set()
 
 
 def test_each_day_is_asked_of_the_set_that_seals_it() -> None:

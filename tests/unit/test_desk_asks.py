@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.ceremony import DAY, NOON, SEEDS, World, plan_of
+from tests.support.ceremony import DAY, NOON, SEEDS, World, party_plan, plan_of
+from unheld_custodian import moves
 from unheld_slots.slot import FileSlot
 from unheld_verify import columns, custody, note, signed, spoken
 from unheld_verify.custody import BRANCH
@@ -329,11 +330,50 @@ def test_parking_keys_are_signed(world: World) -> None:
 
 def test_tombstones_are_held_until_nothing_can_live(world: World) -> None:
     """Ninety days after the forgetting the last key under that label is gone, and so is its hash."""
-    assert world.ask(0, "tombstone", {"hashes": ["ab" * 16]})["hashes"] == ["ab" * 16]
+    assert world.ask(0, "tombstone", {"plan": party_plan(), "hashes": ["ab" * 16]})["hashes"] == ["ab" * 16]
     world.pass_days(89)
     assert world.ask(0, "status")["tombstones"] == 1
     world.pass_days(1)
     assert world.ask(0, "status")["tombstones"] == 0
+
+
+def test_a_plan_brings_no_more_tombstones_than_it_has_leaves(world: World) -> None:
+    """Over all asks: who holds the branch's key and one plan for one party does not end everybody's own access."""
+    many = [f"{number:032x}" for number in range(30)]
+    assert world.ask(0, "tombstone", {"plan": party_plan(), "hashes": many[:10]})["hashes"] == many[:10]
+    assert world.ask(0, "tombstone", {"plan": party_plan(), "hashes": many[:10]})["hashes"] == many[:10]
+    world.reopen(0)
+    assert world.ask(0, "tombstone", {"plan": party_plan(), "hashes": many})["hashes"] == many[:16]
+    assert world.ask(0, "tombstone", {"plan": party_plan(), "hashes": many[20:]})["hashes"] == []
+    another = party_plan(leaves=32, act="parties")
+    assert world.ask(0, "tombstone", {"plan": another, "hashes": many})["hashes"] == many
+
+
+def test_the_branch_alone_names_no_tombstone(world: World) -> None:
+    """A plan that it signed itself ends nobody's own access."""
+    with pytest.raises(VerificationError):
+        world.ask(0, "tombstone", {"plan": party_plan(seed=SEEDS[BRANCH]), "hashes": ["ab" * 16]})
+    assert world.ask(0, "status")["tombstones"] == 0
+
+
+@pytest.mark.parametrize("act", ["day", "class", "everything"])
+def test_a_plan_that_forgets_no_party_brings_no_tombstone(world: World, act: str) -> None:
+    """Only a plan to forget parties names labels."""
+    with pytest.raises(BadInputError, match="forgets no label"):
+        world.ask(0, "tombstone", {"plan": plan_of(act, cls="place"), "hashes": ["ab" * 16]})
+
+
+def test_an_old_plan_brings_no_tombstone(world: World) -> None:
+    """Its count is forgotten with it: once nothing is left of whom it forgot, it ends nobody's own access any more."""
+    world.ask(0, "tombstone", {"plan": party_plan(), "hashes": ["ab" * 16]})
+    old = DAY - max(columns.LIFETIME_DEFAULTS.values())
+    with pytest.raises(NotAllowedError, match="so old"):
+        world.ask(0, "tombstone", {"plan": party_plan(old), "hashes": ["cd" * 16]})
+    (state,) = world.desks[0]._kept.whole.sets.values()
+    ((taken, until),) = state.entombed.values()
+    assert (taken, until) == (1, DAY + max(columns.LIFETIME_DEFAULTS.values()))
+    assert moves.lapsed(state, until - 1).entombed
+    assert not moves.lapsed(state, until).entombed
 
 
 def test_retiring_needs_the_person_and_ends_the_chains(world: World) -> None:
@@ -418,7 +458,7 @@ class Failing(FileSlot):
         ("erase", {"plan": plan_of("day", DAY)}),
         ("erase-everything", {"plan": plan_of("everything")}),
         ("park", {}),
-        ("tombstone", {"hashes": ["ab" * 16]}),
+        ("tombstone", {"plan": party_plan(), "hashes": ["ab" * 16]}),
         ("beat", TOMORROW),
         ("freeze", {"words": "x"}),
         ("drill", {"drill": "cd" * 32}),

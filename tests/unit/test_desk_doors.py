@@ -97,6 +97,8 @@ def test_an_ask_from_another_time_is_refused(world: World, off: int) -> None:
         ("drill", {"drill": "xx"}),
         ("drill", {"drill": "ab"}),
         ("tombstone", {"hashes": [1]}),
+        ("tombstone", {"hashes": ["ab" * 16]}),
+        ("tombstone", {"plan": "e30=", "hashes": ["ab" * 16]}),
         ("tombstone", {"hashes": []}),
         ("tombstone", {"hashes": ["00"]}),
         ("evaluate", {"grant": "no"}),

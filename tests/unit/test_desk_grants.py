@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.ceremony import DAY, NOON, STORE, World, plan_of
+from tests.support.ceremony import DAY, NOON, STORE, World, party_plan, plan_of
 from unheld_verify import columns, crypto, grant, note, signed
 from unheld_verify.errors import (
     BadInputError,
@@ -148,7 +148,7 @@ def test_a_used_grant_is_refused_after_a_restart(world: World) -> None:
 def test_a_forgotten_party_is_answered_no_more(world: World) -> None:
     """A branch that hoarded the old row gains nothing."""
     stone = grant.tombstone(STORE, asked().label).hex()
-    world.ask(0, "tombstone", {"hashes": [stone]})
+    world.ask(0, "tombstone", {"plan": party_plan(), "hashes": [stone]})
     refuses(world, asked().signed(SUBSCRIBER), SealedError, "forgotten")
 
 

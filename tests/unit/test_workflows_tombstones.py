@@ -11,7 +11,8 @@ from tests.support import enrolling
 from tests.support.calls import ALICE, BOB, FIRST, Call, calls
 from tests.support.refusing import refusing
 from tests.support.stores import TestStore, made_store
-from unheld_verify import crypto, grant
+from unheld_verify import columns, crypto, grant
+from unheld_verify.plan import Plan
 
 PUBLIC = crypto.sign_public(b"s" * 32)
 
@@ -42,13 +43,13 @@ def test_custodians_hold_a_tombstone_of_a_forgotten_subscriber_with_a_key(made: 
     with mock.patch.object(type(made.custodians), "tombstone", autospec=True, side_effect=_told) as told:
         made.forget(f"tel:{ALICE}")
 
-    assert grant.tombstone(made.deployment.policy().store_id, label) in told.call_args.args[1]
+    assert grant.tombstone(made.deployment.policy().store_id, label) in told.call_args.args[2]
     made.lapse()
     assert min(stones(made)) >= 1
     assert pending(made) == []
 
 
-def _told(_: object, hashes: set[bytes]) -> set[bytes]:
+def _told(_: object, plan: Plan, hashes: set[bytes]) -> set[bytes]:
     """Nobody has heard yet."""
     return set()
 
@@ -67,8 +68,8 @@ def test_who_was_away_is_told_with_the_next_lapse(made: TestStore) -> None:
         made.forget(f"tel:{ALICE}")
         made.lapse()
         (kept,) = pending(made)
-        assert label not in kept.read_bytes()
-        assert grant.tombstone(made.deployment.policy().store_id, label) in kept.read_bytes()
+        assert label.hex() not in kept.read_text()
+        assert grant.tombstone(made.deployment.policy().store_id, label).hex() in kept.read_text()
 
     made.lapse()
 
@@ -88,3 +89,14 @@ def test_labels_of_a_forgetting_that_a_crash_undid_are_not_told(made: TestStore)
     made.lapse()
 
     assert stones(made) == [0, 0, 0]
+
+
+def test_a_custodian_that_stays_away_is_not_named_hashes_for_ever(made: TestStore) -> None:
+    """When all that the party's label sealed has lapsed there is nothing to ask for, and the file goes."""
+    with refusing("tombstone", 2):
+        made.forget(f"tel:{ALICE}")
+        longest = max(made.deployment.policy().lifetimes.values())
+        made.set_clock(columns.date_of(columns.day_of(FIRST) + longest))
+        made.lapse()
+
+    assert pending(made) == []

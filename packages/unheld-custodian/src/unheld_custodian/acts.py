@@ -199,7 +199,14 @@ def _tombstone(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Docu
     stones = [bytes.fromhex(stone) for stone in listed] if isinstance(listed, list) else []
     if not stones or any(len(stone) != 16 for stone in stones):
         raise BadInputError("tombstone: name hashes of 16 bytes")
-    state = custodian.change(lambda state: moves.entombed(state, stones, time.day), "took tombstones")
+    said, longest = _plan(custodian, ask), max(custodian.state.lifetimes.values())
+    if said.act not in ("party", "parties"):
+        raise BadInputError(f"tombstone: a plan to forget {said.act} forgets no label")
+    until = columns.day_number(said.made) + longest
+    if until <= time.day:
+        raise NotAllowedError("tombstone: nothing is left of whom so old a plan forgot")
+    plan = (bytes.fromhex(said.digest), said.leaves, until)
+    state = custodian.change(lambda state: moves.entombed(state, stones, plan, time.day), "took tombstones")
     return {"hashes": [stone.hex() for stone in stones if stone in state.tombstones]}
 
 

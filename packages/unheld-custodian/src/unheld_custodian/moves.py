@@ -113,6 +113,7 @@ def lapsed(state: State, today: int) -> State:
         state,
         chains={} if _ended(state, today) else state.chains,
         tombstones={stone: day for stone, day in state.tombstones.items() if day > today},
+        entombed={digest: (taken, until) for digest, (taken, until) in state.entombed.items() if until > today},
         used={digest: use for digest, use in state.used.items() if use[1] > today * DAY_SECONDS},
         keys={name: key for name, key in state.keys.items() if not _is_due(state, event_column(name), today)},
         erased=frozenset(pair for pair in state.erased if not _is_due(state, pair, today)),
@@ -152,10 +153,22 @@ def emptied(state: State, today: int) -> State:
     return replace(skipped(state, today + 1), keys={}, open_days=(), issues={}, park={})
 
 
-def entombed(state: State, stones: Collection[bytes], today: int) -> State:
-    """The state that answers for none of these labels, until nothing sealed under them up to today can live."""
-    last = today + max(state.lifetimes.values())
-    return replace(state, tombstones={**state.tombstones, **dict.fromkeys(stones, last)})
+def entombed(state: State, stones: Collection[bytes], plan: tuple[bytes, int, int], today: int) -> State:
+    """The state that answers for none of these labels, until nothing sealed under them up to today can live.
+
+    `plan` is (digest, leaves, the day from which nobody may bring it): of new ones it takes as many as there are
+    leaves left, so whoever brings a plan for one party cannot end everybody's own access with it.
+    """
+    digest, leaves, until = plan
+    taken, last = state.entombed.get(digest, (0, until))[0], today + max(state.lifetimes.values())
+    new = [stone for stone in dict.fromkeys(stones) if stone not in state.tombstones][: leaves - taken]
+    if not new:
+        return state
+    return replace(
+        state,
+        tombstones={**state.tombstones, **dict.fromkeys(new, last)},
+        entombed={**state.entombed, digest: (taken + len(new), until)},
+    )
 
 
 def granted(state: State, label: bytes, grant: bytes, use: tuple[bytes, int], today: int) -> State:

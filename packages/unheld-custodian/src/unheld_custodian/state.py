@@ -32,6 +32,7 @@ class State:
     `frozen_at`, `hq_at`: Unix seconds of headquarters' freeze (0: none) and of its latest act. `retired`: the first
     day that this set has no chain for (0: none). `rolled_back`: what it was put back from was older than it had been.
     `unparked`: by parked batch, its period, the second at which it was first opened, and the asks of that day.
+    `entombed`: by digest of a plan for parties, how many tombstones it brought, and from which day it is too old.
     """
 
     store: bytes
@@ -68,6 +69,7 @@ class State:
     retired: int = 0
     rolled_back: bool = False
     unparked: Mapping[bytes, tuple[int, int, tuple[bytes, ...]]] = field(default_factory=dict)
+    entombed: Mapping[bytes, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ def _whole(header: Mapping[str, Any], binary: bytes) -> Whole:
 
 
 _HEX = ("store", "sign", "branch", "headquarters", "founded", "month_key")
-_OWN_FORM = {"erased", "park", "issues", "used", "asked", "emptied", "unparked", *dict(_COUNTS)}
+_OWN_FORM = {"erased", "park", "issues", "used", "asked", "emptied", "unparked", "entombed", *dict(_COUNTS)}
 
 
 def _set_header(state: State) -> dict[str, Any]:
@@ -201,6 +203,7 @@ def _set_header(state: State) -> dict[str, Any]:
         "used": [[digest.hex(), ask.hex(), expires] for digest, (ask, expires) in sorted(state.used.items())],
         "asked": {label.hex(): count for label, count in state.asked.items()},
         "emptied": {digest.hex(): day for digest, day in state.emptied.items()},
+        "entombed": [[digest.hex(), *counted] for digest, counted in sorted(state.entombed.items())],
         "unparked": [
             [batch.hex(), period, first, [ask.hex() for ask in asks]]
             for batch, (period, first, asks) in sorted(state.unparked.items())
@@ -232,6 +235,7 @@ def _state(header: dict[str, Any], binary: bytes) -> tuple[State, int]:
             "used": {bytes.fromhex(digest): (bytes.fromhex(ask), expires) for digest, ask, expires in header["used"]},
             "asked": {bytes.fromhex(label): count for label, count in header["asked"].items()},
             "emptied": {bytes.fromhex(digest): day for digest, day in header["emptied"].items()},
+            "entombed": {bytes.fromhex(digest): (taken, until) for digest, taken, until in header["entombed"]},
             "unparked": {
                 bytes.fromhex(batch): (period, first, tuple(map(bytes.fromhex, asks)))
                 for batch, period, first, asks in header["unparked"]

@@ -18,7 +18,7 @@ A letter to a door that the custodian has no more (it started anew) is answered 
     erase-everything    plan (base64)      `attestation_body`
     park                -                  parking (`parking`, as JSON)
     unpark              header (base64)    shares (hex, by component)
-    tombstone           hashes (hex)       hashes (of those asked, the ones that it holds now)
+    tombstone           plan, hashes       hashes (of those asked, the ones that it holds now; hex)
     status              -                  figures
 
 Besides, every ask of a running set carries `seen`, the highest generation of this custodian that the asker knows of,

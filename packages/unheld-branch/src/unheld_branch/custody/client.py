@@ -185,9 +185,13 @@ class Remote:
             raise next(iter({**_refused(failed), **failed}.values()))  # a custodian's no says more than a cut line
         return shares
 
-    def tombstone(self, hashes: Collection[bytes]) -> set[bytes]:
-        """Name hashes of forgotten labels to all that answer; those that every custodian of every set holds now."""
-        held, body = set(hashes), {"hashes": sorted(one.hex() for one in hashes)}
+    def tombstone(self, plan: Plan, hashes: Collection[bytes]) -> set[bytes]:
+        """Name hashes of labels that a plan forgot to all that answer; those that every custodian of every set holds.
+
+        Custodians take no more than the plan has leaves.
+        """
+        held = set(hashes)
+        body = {"plan": note.base64_text(plan.encode()), "hashes": sorted(one.hex() for one in hashes)}
         for client in self.clients:
             answers, failed = self._all(client, partial(_buried, client, body))
             held = held.intersection(*answers.values()) if not failed else set()

@@ -1,7 +1,8 @@
 """What custodians that were away have yet to hear: plans that headquarters signed, and hashes of labels.
 
     pending/DIGEST.plan        a plan for columns or everything; it names nobody
-    pending/DIGEST.tombstones  16-byte hashes of forgotten labels, under the digest of the plan that forgot them
+    pending/DIGEST.tombstones  16-byte hashes of forgotten labels with the plan that forgot them, whose sealed names
+                               open for nobody once it is applied
 
 Both are written before the act that they belong to, so that no crash loses them; hashes count once the journal names
 their plan.
@@ -13,11 +14,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from unheld_slots import durable
-from unheld_verify import columns, plan
+from unheld_verify import canonical, columns, note, plan
 from unheld_verify.plan import Plan
 
 _FOLDER = "pending"
-_HASH = 16
 
 
 def keep(folder: Path, one: Plan) -> None:
@@ -36,7 +36,7 @@ def plans(folder: Path, today: int, lifetimes: Mapping[str, int]) -> list[Plan]:
 
 def _due(one: Plan, lifetimes: Mapping[str, int]) -> int:
     """When the calendar has done what a plan says."""
-    if one.act == "everything":
+    if one.act in ("party", "parties", "everything"):
         return columns.day_number(one.made) + max(lifetimes.values())
     return max(columns.due(*pair, lifetimes) for pair in one.columns)
 
@@ -49,27 +49,34 @@ def done(folder: Path, one: Plan) -> None:
 def bury(folder: Path, one: Plan, hashes: Collection[bytes]) -> None:
     """Name these hashes to the custodians once this plan has been applied."""
     if hashes:
-        _write(folder, f"{one.digest}.tombstones", b"".join(sorted(hashes)))
+        listed = {"plan": note.base64_text(one.encode()), "hashes": sorted(each.hex() for each in hashes)}
+        _write(folder, f"{one.digest}.tombstones", canonical.encode(listed))
 
 
-def buried(folder: Path, applied: Collection[str]) -> set[bytes]:
-    """The hashes that custodians have yet to hear, of plans that the journal names (digests)."""
-    found: set[bytes] = set()
-    for path in (folder / _FOLDER).glob("*.tombstones"):
-        data = path.read_bytes() if path.stem in applied else b""
-        found |= {data[at : at + _HASH] for at in range(0, len(data), _HASH)}
+def buried(
+    folder: Path, applied: Collection[str], today: int, lifetimes: Mapping[str, int]
+) -> list[tuple[Plan, set[bytes]]]:
+    """The plans that the journal names (digests), each with the hashes that custodians have yet to hear.
+
+    Those of plans so old that nothing is left of whom they forgot are dropped here.
+    """
+    found = []
+    for path in sorted((folder / _FOLDER).glob("*.tombstones")):
+        listed = canonical.decode(path.read_bytes())
+        one = plan.decode(note.base64_bytes(listed["plan"], "plan"))
+        if _due(one, lifetimes) <= today:
+            durable.remove_file(path)
+        elif path.stem in applied:
+            found.append((one, {bytes.fromhex(each) for each in listed["hashes"]}))
     return found
 
 
-def acknowledged(folder: Path, hashes: Collection[bytes]) -> None:
-    """Every custodian holds these."""
-    for path in sorted((folder / _FOLDER).glob("*.tombstones")):
-        data = path.read_bytes()
-        left = {data[at : at + _HASH] for at in range(0, len(data), _HASH)}.difference(hashes)
-        if left:
-            durable.write_file(path, b"".join(sorted(left)))
-        else:
-            durable.remove_file(path)
+def acknowledged(folder: Path, one: Plan, left: Collection[bytes]) -> None:
+    """Every custodian holds the hashes of a plan, all but these."""
+    if left:
+        bury(folder, one, left)
+    else:
+        durable.remove_file(folder / _FOLDER / f"{one.digest}.tombstones")
 
 
 def _write(folder: Path, name: str, data: bytes) -> None:

@@ -69,9 +69,9 @@ def tombstones(store: Store, dropped: Iterable[Rows]) -> set[bytes]:
 
 def bury(store: Store, custodians: Custodians) -> None:
     """Name forgotten labels to custodians: what not all of them hold now is named again with the next lapse."""
-    hashes = pending.buried(store.folder, store.catalog.applied)
-    if hashes:
-        pending.acknowledged(store.folder, custodians.tombstone(hashes))
+    applied, lifetimes = store.catalog.applied, store.policy.lifetimes
+    for plan, hashes in pending.buried(store.folder, applied, store.today(), lifetimes):
+        pending.acknowledged(store.folder, plan, hashes - custodians.tombstone(plan, hashes))
 
 
 def _columns(store: Store, custodians: Custodians, plan: Plan) -> tuple[int, int]:

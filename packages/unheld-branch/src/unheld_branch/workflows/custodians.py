@@ -22,7 +22,7 @@ class Custodians(Protocol):
     - `close_day`, `lapse`, `erase`, `erase_everything`: all that answer; lists have an item a set.
     - `park_publics`: signed parking keys ahead of time, by custodian.
     - `open_parked`: shares of a parked batch by custodian and component; SealedError once its period lapsed.
-    - `tombstone`: names hashes of forgotten labels; of them, those that every custodian holds now.
+    - `tombstone`: names hashes of labels that a plan forgot; of them, those that every custodian holds now.
     """
 
     def open_day(self, day: int) -> list[Push]: ...  # noqa: D102
@@ -32,7 +32,7 @@ class Custodians(Protocol):
     def erase_everything(self, plan: Plan) -> list[Heard]: ...  # noqa: D102
     def park_publics(self) -> dict[int, Signed]: ...  # noqa: D102
     def open_parked(self, header: bytes) -> dict[int, dict[int, bytes]]: ...  # noqa: D102
-    def tombstone(self, hashes: Collection[bytes]) -> set[bytes]: ...  # noqa: D102
+    def tombstone(self, plan: Plan, hashes: Collection[bytes]) -> set[bytes]: ...  # noqa: D102
 
 
 def numbers(heard: Sequence[Heard]) -> list[int]:

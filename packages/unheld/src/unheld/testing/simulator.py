@@ -357,7 +357,8 @@ def _erase(world: World, _machine: Machine) -> None:
 
 def _tombstone(world: World, _machine: Machine) -> None:
     stone = grant.tombstone(STORE, world.hq.label)
-    world.note("tombstone", len(world.branch.remote.tombstone([stone])))
+    plan = Plan(STORE, "party", columns.day_text(world.time.day), {}, root=bytes(32), leaves=16)
+    world.note("tombstone", len(world.branch.remote.tombstone(plan.signed(world.seeds[HEADQUARTERS]), [stone])))
     world.hq.renew()
 
 
