@@ -58,7 +58,8 @@ class Watch:
 
     `clock` tells Unix seconds, `elapsed` seconds that no setting changes. The clock may be ahead of the last confirmed
     second and of what has elapsed while this custodian ran since, by a day in all while it runs, and by three with all
-    the times that it was off. Without `elapsed` every step of less than three days is believed.
+    the times that it was off. What has elapsed since the last confirmed second is over, whatever the clock says: a
+    clock that is held back holds no day open. Without `elapsed` every step of less than three days is believed.
     """
 
     def __init__(self, clock: Callable[[], int], elapsed: Callable[[], float] | None) -> None:
@@ -72,18 +73,18 @@ class Watch:
         """The time, given what is remembered of it."""
         clock, (since, ran) = self._clock(), whole.confirmed
         if self._elapsed is None:
-            return _now(whole, clock, whole.latest + JUMP_SECONDS, ran)
+            return _now(whole, clock, whole.latest + JUMP_SECONDS, ran, 0)
         elapsed = self._elapsed()
         if self._confirmed != since:  # a new process, or somebody has just confirmed the date
             self._confirmed, self._began = since, elapsed - ran
             self._most = min(JUMP_SECONDS, max(0, clock - since - ran) + RUNNING_SECONDS)
         ran = int(elapsed - self._began)
-        return _now(whole, clock, since + ran + self._most, ran)
+        return _now(whole, clock, since + ran + self._most, ran, since + ran)
 
 
-def _now(whole: Whole, clock: int, most: int, ran: int) -> Now:
+def _now(whole: Whole, clock: int, most: int, ran: int, least: int) -> Now:
     jumped = clock > most
-    return Now(clock, whole.latest if jumped else max(clock, whole.latest), jumped, ran)
+    return Now(clock, whole.latest if jumped else max(clock, whole.latest, least), jumped, ran)
 
 
 def confirmed(whole: Whole, clock: int, words: str) -> Whole:
@@ -227,7 +228,8 @@ def _beat(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
     answered = ask.body.get("answered", {})
     words = "headquarters confirmed the date" if time.jumped else ""
     custodian.second = time.clock if time.jumped else time.second
-    custodian.kept.change(lambda whole: confirmed(ceremony.told(whole, answered), time.clock, words))
+    store = custodian.store
+    custodian.kept.change(lambda whole: confirmed(ceremony.told(whole, store, answered), time.clock, words))
     custodian.change(move, "heard headquarters")
     return figures(custodian, today if time.jumped else time.day)
 

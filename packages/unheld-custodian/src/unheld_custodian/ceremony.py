@@ -102,16 +102,19 @@ def _proposed(whole: Whole, draft: Draft, said: Signed, second: int) -> Whole:
     place, known = (draft.store, draft.set), whole.ceremonies.get((draft.store, draft.set))
     if known and known.draft == said.encode():
         return whole
-    if known and not _is_over(known):
-        earlier = roster.draft_of(signed.decode(known.draft, "draft"))
+    if known and not _is_over(whole, place):
+        earlier = _draft_in(known)
         if known.transport or known.drawn or earlier.headquarters != draft.headquarters:
             raise NotAllowedError(
                 f"this custodian was asked with another draft of set {draft.set}: number the set anew"
             )
     if whole.name not in draft.names:
         raise BadInputError(f"this custodian is called {whole.name!r}, and the draft names no such custodian")
-    others = {at: one for at, one in whole.ceremonies.items() if at != place and not _is_over(one)}
-    if len(others) >= CEREMONIES_MOST:
+    others = {at: one for at, one in whole.ceremonies.items() if at != place and not _is_over(whole, at)}
+    known_here = {state.headquarters for state in whole.sets.values()}
+    room = [one for one in others.values() if _draft_in(one).headquarters in known_here]
+    crowd = len(room) if draft.headquarters in known_here else len(others) - len(room)
+    if crowd >= CEREMONIES_MOST:
         raise NotAllowedError("too many sets are being made with this custodian: wait until one is founded or refused")
     index = draft.names.index(whole.name)
     ceremony = Ceremony(said.encode(), index, second, crypto.random_bytes(32))
@@ -220,18 +223,22 @@ def _answered(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, answ
 def _progress(whole: Whole, said: Signed) -> Whole:
     about = str(said.document.get("about"))
     for ceremony in whole.ceremonies.values():
-        draft = roster.draft_of(signed.decode(ceremony.draft, "draft"))
+        draft = _draft_in(ceremony)
         if any(one.id == about and _is_of(one, (draft.store, draft.set)) for one in whole.requests):
             said.by(draft.headquarters)
-            return told(whole, {about: said.document.get("answered")})
+            return told(whole, draft.store, {about: said.document.get("answered")})
     return whole
 
 
-def told(whole: Whole, answered: Any) -> Whole:
-    """The memory in which requests know who answered them: {id: [index]}, from headquarters. Raises BadInputError."""
+def told(whole: Whole, store: bytes, answered: Any) -> Whole:
+    """The memory in which a store's requests know who answered them: {id: [index]}, from its headquarters.
+
+    Raises BadInputError.
+    """
     if not isinstance(answered, dict):
         raise BadInputError("answered: not an object")
-    return replace(whole, requests=tuple(_told(one, answered.get(one.id, [])) for one in whole.requests))
+    own = {one.id: answered.get(one.id, []) if one.store == store.hex() else [] for one in whole.requests}
+    return replace(whole, requests=tuple(_told(one, own[one.id]) for one in whole.requests))
 
 
 def _told(request: Request, indices: Any) -> Request:
@@ -241,9 +248,15 @@ def _told(request: Request, indices: Any) -> Request:
     return replace(request, answered=tuple(one for one in request.members if one in names | set(request.answered)))
 
 
-def _is_over(ceremony: Ceremony) -> bool:
-    """Whether the person refused, or a complaint ended it."""
-    return bool(ceremony.said) and not ceremony.transport and not ceremony.drawn
+def _is_over(whole: Whole, place: Place) -> bool:
+    """Whether the person refused, also where headquarters has not come back for the answer, or a complaint ended it."""
+    ceremony = whole.ceremonies[place]
+    refused = any(one.decision == "refused" and _is_of(one, place) for one in whole.requests)
+    return refused or (bool(ceremony.said) and not ceremony.transport and not ceremony.drawn)
+
+
+def _draft_in(ceremony: Ceremony) -> Draft:
+    return roster.draft_of(signed.decode(ceremony.draft, "draft"))
 
 
 def _is_of(request: Request, place: Place) -> bool:

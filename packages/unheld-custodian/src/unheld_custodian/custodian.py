@@ -85,7 +85,8 @@ class Custodian:
         def move(state: State) -> State:
             return moves.issued(moves.parking(moves.opened(state, day, today), today), day, ask)
 
-        state = self.change(move, f"handed out {columns.day_text(day)}")
+        count = len({*self.state.issues.get(day, ()), ask})
+        state = self.change(move, f"handed out {columns.day_text(day)}, to ask {count} of that day")
         keys = moves.keys_of_day(state, day, today)
         testimony = self._attest(state, "opened", day, keys, state.issues[day].index(ask) + 1)
         return Push(state.set, state.index, day, keys, columns.checks(keys), _publics(state, today), testimony)

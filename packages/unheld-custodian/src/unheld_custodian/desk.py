@@ -234,13 +234,14 @@ class Desk:
     def _at_the_door(self, document: dict[str, Any], time: acts.Now) -> bytes:
         place = (bytes.fromhex(document["store"]), document["set"])
         custodian = Custodian(self._kept, place, time.second)
-        address = Address(*place, custodian.index)
+        # Of its own memory, not of what came: Python finds set 1 under `true` too, and the next door would say so.
+        address = Address(custodian.state.store, custodian.state.set, custodian.index)
         if document["to"] != address.index:
             raise BadInputError(f"this is custodian {address.index}, not {document['to']}")
         newest = self._door(address, time.clock)
         if document["kind"] == "knock":
             return newest.said
-        for door in self._doors[place]:
+        for door in self._doors[address.store, address.set]:
             if document["door"] == crypto.sha256(door.public)[:8].hex():
                 return self._letter(custodian, address, document, door, time)
         return newest.said
