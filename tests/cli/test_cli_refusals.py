@@ -299,7 +299,7 @@ def test_an_altered_receipt_is_false(box: Box) -> None:
     path = box.folder / "open.tlog-proof"
     text = path.read_text()
     at = text.index("index ") + len("index ")
-    path.write_text(f"{text[:at]}{1 - int(text[at])}{text[at + 1 :]}")
+    path.write_text(f"{text[:at]}{int(text[at]) ^ 1}{text[at + 1 :]}")
 
     _refused(box("receipt", "check", path), 20, "step")
 

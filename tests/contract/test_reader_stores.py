@@ -33,7 +33,9 @@ SIM_CARDS = dict(zip(NUMBERS, ("imsi:" + imsi for imsi in REGISTRY["imsi"].to_py
 FORGOTTEN = NUMBERS[3]
 ROOT = Path(__file__).parents[2]
 Found = dict[str, list[Folio]]
-IN_CLEAR = ("genesis.json", "catalog.db*", "parking-keys.json", "lock")
+IN_CLEAR = (
+    "genesis.json", "catalog.db*", "parking-keys.json", "lock", "opened.json", "sets/*.json", "attestations/*.json",
+)  # fmt: skip
 raw = bytes.fromhex
 
 

@@ -122,6 +122,7 @@ class _Journey:
         self._demand()
         self._forget()
         self._lapse()
+        self._custody()
         self._leave()
         return self._told
 
@@ -153,6 +154,7 @@ class _Journey:
         self._call("ingest", self._days[0], empty, "--mapping", RECORDS, code=3, label="ingest partly")
         self._call("ingest", self._registry, "--mapping", RECORDS, code=1, label="ingest refused")
         self._call("canary", "check")
+        self._call("custody", "status")
         self._box.when += timedelta(days=1)
         self._call("day", "close")
         self._call("day", "open", label="day open next")
@@ -268,6 +270,22 @@ class _Journey:
         with patch(f"{running.__name__}.subprocess.run", self._step):
             self._call("run", "--once", label="run")
         self._call("status", label="status at the end")
+
+    def _custody(self) -> None:
+        """Custodians are asked, frozen, thawed, rehearsed with and followed; another store's are elsewhere and away."""
+        self._box.when, self._box.seconds = self._box.when + timedelta(days=1), 43_200
+        for word in ("beat", "freeze", "drill"):
+            self._call("custody", word)
+        self._box.seconds += 60
+        self._call("custody", "thaw")
+        self._call("custody", "rotate", "--here")
+        self._call("custody", "go")
+        home, self._box = self._box, Box(self._folder / "abroad", self._box.when)
+        names = [word for name in ("Umoja", "Tara") for word in ("--name", f"{name}=http://127.0.0.1:9/v1")]
+        self._call("init", "--custodians", "2", "--threshold", "2", "--remote", label="init remote")
+        self._call("custody", "init", *names)
+        self._call("custody", "go", code=3, label="custody go away")
+        self._box = home
 
     def _leave(self) -> None:
         """Out of the country: the hand-over, an objection, everyone forgotten, the certificate."""

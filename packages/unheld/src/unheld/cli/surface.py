@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from unheld.cli.surface_access import ACCESS
+from unheld.cli.surface_custody import CUSTODY, STATUS
 
 ENVELOPE: Mapping[str, str] = {
     "schema_version": "version of the documents; keys stay, new ones may come",
@@ -135,14 +136,10 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
         "statements_waiting": "a count",
         "sinks.totals": "a folder",
         "sinks.charge_lines": "a folder",
-        "custodians.n": "how many",
-        "custodians.t": "how many open a closed day",
-        "custodians.here": "how many answered",
-        "custodians.columns_held": "a count",
-        "custodians.words": "a fixed sentence, or which of them is away",
         "custodians.names[].name": "as headquarters gave it",
         "custodians.names[].set": "number of the set",
         "custodians.names[].away": "what cut the line, or why it refused",
+        **STATUS,
         "inventory.known_places": "systems a person listed, and this one",
         "inventory.not_covered": "those that nothing proves to be emptied",
         "inventory.words": "the same in a sentence",
@@ -198,7 +195,7 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
         "custodians": "how many answered",
         "columns": "how many keys they gave",
         "corroborated": "whether two gave each part of them",
-        "left_out": "which custodians the others contradict",
+        "left_out[]": "which custodians the others contradict",
     },
     "day close": {
         "day": "a date",
@@ -271,6 +268,7 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
         "seconds": "how long it took",
     },
     **ACCESS,
+    **CUSTODY,
     "receipt page": {"page": "the file the caller named", "log": "the log's public name", "bytes": "a size"},
     "demand letter": {"demand": "random id", "files[]": "in the folder the caller named"},
     "demand report": {
@@ -381,6 +379,7 @@ _FILE, _RULE, _COUNT, _DATE, _NAME = "a file or folder", "a rule of the policy",
 
 PARAMETERS: Mapping[str, str] = {
     "answers": _FILE,
+    "anew": "a switch",
     "as_json": "a switch",
     "asker": "who asks for themselves, as typed; kept sealed",
     "asks": "a fixed word",
@@ -420,8 +419,10 @@ PARAMETERS: Mapping[str, str] = {
     "first": _DATE,
     "folder": _FILE,
     "form": _FILE,
+    "freeze_days": _RULE,
     "grant": _FILE,
     "held": _DATE,
+    "here": "a switch",
     "holds": "what a system holds",
     "home": "a country",
     "inbox": _FILE,
@@ -437,7 +438,7 @@ PARAMETERS: Mapping[str, str] = {
     "log_key": "a public key",
     "log_origin": "the public log's name",
     "mapping": _FILE,
-    "name": "a system's name in the inventory",
+    "name": "a system's name in the inventory; a custodian's name and address",
     "note": _FILE,
     "note_file": _FILE,
     "number": "place in genesis's list of canaries",
@@ -457,6 +458,7 @@ PARAMETERS: Mapping[str, str] = {
     "reference": "an authority's own reference",
     "replaces": _NAME,
     "request": _FILE,
+    "remote": "a switch",
     "retention": "how long a system keeps",
     "secret_until": _DATE,
     "secret_without_end": "a switch",
@@ -476,7 +478,7 @@ PARAMETERS: Mapping[str, str] = {
     "unsigned": "a switch",
     "vkey": "a public key under a random name",
     "wanted": _FILE,
-    "words": _FILE,
+    "words": "a file; of a freeze, why",
     "zone": "a time zone",
 }
 

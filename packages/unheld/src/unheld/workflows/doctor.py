@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unheld.assembly import CLOCK_VARIABLE, Deployment
-from unheld.custody.local import WORDS
 from unheld.inventory import Inventory
 from unheld.workflows import custody
 from unheld_branch.store.store import Store
@@ -179,7 +178,8 @@ def _custodians(deployment: Deployment) -> Iterator[Finding]:
     if all(one.away for one in answers):
         yield Finding("custodians", "failure", "none of them answers", "parked batches wait for them")
     if any(deployment.is_local(one.set) for one in answers):
-        yield Finding("custodians", "warning", WORDS, "separate organisations abroad")
+        words = "all on this machine: whoever holds it holds them"
+        yield Finding("custodians", "warning", words, "separate organisations abroad")
 
 
 def _inventory(deployment: Deployment) -> Iterator[Finding]:

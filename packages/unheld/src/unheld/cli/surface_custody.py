@@ -1,0 +1,74 @@
+"""The public surface of `custody`, and what `status` says of custodians: parts of `surface.DOCUMENTS`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+STATUS = {
+    "columns.*.open": "a count of columns that can be sealed into now",
+    "columns.*.gone": "a date, by class",
+    "columns.*.attested": "how many custodians attest that the keys are gone",
+    "days_uncorroborated": "a count",
+    "custodians.n": "how many",
+    "custodians.t": "how many open a closed day",
+    "custodians.here": "how many answered",
+    "custodians.columns_held": "a count",
+    "custodians.words": "a fixed sentence, or which of them is away",
+    "custodians.names[].name": "as headquarters gave it",
+    "custodians.names[].set": "number of the set",
+    "custodians.names[].away": "what cut the line, or why it refused",
+}
+_SET = {
+    "set": "number of the set",
+    "n": "how many",
+    "t": "how many open a closed day",
+    "begins": "a date",
+    "stage": "fixed word",
+    "words[]": "four words of the ceremony's transcript, for all to hear",
+    "answered[]": "names of custodians, as headquarters gave them",
+    "waits[].name": "a custodian",
+    "waits[].why": "a fixed sentence, or what cut the line to a custodian",
+    "taken_over": "whether the branch seals under it",
+    "here": "whether it is on this machine",
+}
+_WHO = {
+    "custodians[].set": "number of the set",
+    "custodians[].index": "place in the set",
+    "custodians[].name": "as headquarters gave it",
+    "custodians[].away": "what cut the line, or why it refused",
+}
+_FIGURES = {
+    **_WHO,
+    "custodians[].open[].day": "a date",
+    "custodians[].open[].issues": "how often that day's keys were handed out",
+    "custodians[].day": "a date",
+    "custodians[].keys": "a count over all parties",
+    "custodians[].columns": "a count",
+    "custodians[].generation": "commits so far",
+    "custodians[].slot": "class of the slot",
+    "custodians[].lapses": "a date",
+    "custodians[].beat": "a date",
+    "custodians[].retired": "a date",
+    "custodians[].frozen": "fixed word",
+    "custodians[].rolled_back": "whether it was put back from a backup",
+}
+
+CUSTODY: Mapping[str, Mapping[str, str]] = {
+    "custody init": {**_SET, "retired[]": "nothing yet"},
+    "custody rotate": {**_SET, "retired[]": "nothing yet"},
+    "custody go": {
+        **_SET,
+        "retired[].name": "a custodian and its set",
+        "retired[].decision": "fixed word, or what cut the line",
+    },
+    "custody status": _FIGURES,
+    "custody beat": _FIGURES,
+    "custody freeze": _FIGURES,
+    "custody thaw": _FIGURES,
+    "custody drill": {
+        **_WHO,
+        "custodians[].generation": "commits so far",
+        "custodians[].decision": "fixed word",
+        "words[]": "four words of a random number, for all to hear",
+    },
+}
