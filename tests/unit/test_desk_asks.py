@@ -9,7 +9,6 @@ import pytest
 
 from tests.support.ceremony import DAY, NOON, SEEDS, World, party_plan, plan_of
 from unheld_custodian import moves
-from unheld_slots.slot import FileSlot
 from unheld_verify import columns, custody, note, signed, spoken
 from unheld_verify.custody import BRANCH
 from unheld_verify.errors import (
@@ -428,61 +427,6 @@ def test_a_decision_is_made_once(world: World) -> None:
         world.desks[0].decide(taken.id, False)
     with pytest.raises(BadInputError, match="no such request"):
         world.desks[0].decide("00", True)
-
-
-class Failing(FileSlot):
-    """A slot whose disk fails before one of its writes."""
-
-    left = 10**9
-
-    def prepare(self, generation: int, secret: bytes, binding: bytes = b"") -> None:
-        self._count()
-        super().prepare(generation, secret, binding)
-
-    def destroy(self, generation: int) -> None:
-        self._count()
-        super().destroy(generation)
-
-    def _count(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise StateError("the disk is gone")
-
-
-@pytest.mark.parametrize("step", [1, 2])
-@pytest.mark.parametrize(
-    ("act", "body"),
-    [
-        ("open", TODAY),
-        ("close", TODAY),
-        ("erase", {"plan": plan_of("day", DAY)}),
-        ("erase-everything", {"plan": plan_of("everything")}),
-        ("park", {}),
-        ("tombstone", {"plan": party_plan(), "hashes": ["ab" * 16]}),
-        ("beat", TOMORROW),
-        ("freeze", {"words": "x"}),
-        ("drill", {"drill": "cd" * 32}),
-    ],
-)
-def test_an_act_cut_short_is_told_and_can_be_done_again(
-    world: World, act: str, body: dict[str, object], step: int
-) -> None:
-    """A disk that fails under an act gives an error and no half state; the same ask does it afterwards."""
-    world.tick(0)
-    slot = Failing.open(world.folder / "0.slot")
-    assert isinstance(slot, Failing)
-    desk = world.desks[0]
-    desk._kept._sealed.slot = slot
-    letter = world.letter(0, act, body)
-    slot.left = step
-    with pytest.raises(StateError, match="the disk is gone"):
-        letter.sent(desk)
-    world.reopen(0)
-    done = letter.sent(world.desks[0])
-    generation = world.desks[0].overview().generation
-    assert done["generation"] == generation
-    again = letter.sent(world.desks[0])
-    assert again["generation"] == generation
 
 
 def test_a_lapsed_period_unparks_nothing(world: World) -> None:

@@ -73,18 +73,19 @@ class Watch:
         """The time, given what is remembered of it."""
         clock, (since, ran) = self._clock(), whole.confirmed
         if self._elapsed is None:
-            return _now(whole, clock, whole.latest + JUMP_SECONDS, ran, 0)
+            return _now(whole, clock, whole.latest + JUMP_SECONDS, ran)
         elapsed = self._elapsed()
         if self._confirmed != since:  # a new process, or somebody has just confirmed the date
             self._confirmed, self._began = since, elapsed - ran
             self._most = min(JUMP_SECONDS, max(0, clock - since - ran) + RUNNING_SECONDS)
         ran = int(elapsed - self._began)
-        return _now(whole, clock, since + ran + self._most, ran, since + ran)
+        return _now(whole, clock, since + ran + self._most, ran)
 
 
-def _now(whole: Whole, clock: int, most: int, ran: int, least: int) -> Now:
+def _now(whole: Whole, clock: int, most: int, ran: int) -> Now:
     jumped = clock > most
-    return Now(clock, whole.latest if jumped else max(clock, whole.latest, least), jumped, ran)
+    second = whole.latest if jumped else max(clock, whole.latest, whole.confirmed[0] + ran)
+    return Now(clock, second, jumped, ran)
 
 
 def confirmed(whole: Whole, clock: int, words: str) -> Whole:

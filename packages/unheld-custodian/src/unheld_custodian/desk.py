@@ -31,6 +31,7 @@ BYTES_MOST = 32 << 20
 DOOR_GRACE_SECONDS = 300
 Elapsed = Callable[[], float] | None
 _HOUR = 3600
+_TROUBLE = StateError("this custodian cannot read or write its memory: the person there sees why; ask again later")
 _HOSTILE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 
 
@@ -106,15 +107,11 @@ class Desk:
         """Answer what came over a line. Never raises for what came."""
         with self._lock:
             try:
-                time = self._settled()
-            except UnheldError:
-                return _refused("this custodian cannot open its memory: the person there sees why")
-            try:
-                return self._handle(data, time)
+                return self._handle(data, self._settled())
             except UnheldError as error:
-                return _refused(str(error))
+                return canonical.encode({"v": 1, "kind": "refused", "words": str(self._told(error))})
             except _HOSTILE:
-                return _refused("this cannot be read")
+                return canonical.encode({"v": 1, "kind": "refused", "words": "this cannot be read"})
 
     def tick(self) -> None:
         """Let lapse what is due; call it every minute."""
@@ -269,11 +266,11 @@ class Desk:
         try:
             body = acts.answer(custodian, ask, said.digest, time)
         except UnheldError as error:
-            body = custody.refusal(error)
+            body = custody.refusal(self._told(error))
         except _HOSTILE:
             body = custody.refusal(BadInputError(f"{ask.act}: what it says cannot be read"))
         return custody.answer(said, address, time.clock, body, state.sign).encode()
 
-
-def _refused(words: str) -> bytes:
-    return canonical.encode({"v": 1, "kind": "refused", "words": words})
+    def _told(self, error: UnheldError) -> UnheldError:
+        """What others hear of an error: nothing of this device's disk."""
+        return _TROUBLE if error is self._kept.trouble else error

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from unheld_custodian.state import Whole, decode, encode
 from unheld_slots import durable
 from unheld_slots.sealed import SealedState
 from unheld_slots.slot import Slot
+from unheld_verify.errors import UnheldError
 
 NAME = "custodian"
 
 
 class Kept:
-    """The memory as it is on the disk. After a failed write it is read again, so that nothing is believed written."""
+    """The memory as it is on the disk. After a failed write it is read again, so that nothing is believed written.
+
+    `trouble`: what reading or writing last failed with. It may name paths: it is for the person here, not for a line.
+    """
 
     def __init__(self, sealed: SealedState) -> None:
+        self.trouble: UnheldError | None = None
         self._sealed = sealed
         self._read: Whole | None = None
 
@@ -32,13 +38,15 @@ class Kept:
     def whole(self) -> Whole:
         """All of it. Raises what `SealedState.load` raises."""
         if self._read is None:
-            self._read = decode(self._sealed.load())
+            with self._disk():
+                self._read = decode(self._sealed.load())
         return self._read
 
     @property
     def generation(self) -> int:
         """How many times it was written."""
-        return self._sealed.generation
+        with self._disk():
+            return self._sealed.generation
 
     @property
     def slot(self) -> str:
@@ -51,6 +59,15 @@ class Kept:
         after = move(before)
         if after != before:
             self._read = None
-            self._sealed.replace(encode(after))
+            with self._disk():
+                self._sealed.replace(encode(after))
             self._read = after
         return after
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
+        except UnheldError as error:
+            self.trouble = error
+            raise
