@@ -147,9 +147,9 @@ class Deployment:
         """Every set that was ever proposed, by its number, ascending."""
         return ceremony.ceremonies(self.custody, bytes.fromhex(self.policy().plan_key))
 
-    def is_local(self, number: int) -> bool:
-        """Whether the custodians of a set are on this machine."""
-        return number not in addresses.read(self.addresses)
+    def is_local(self, draft: Draft) -> bool:
+        """Whether the custodians of a set are on this machine: they are called so, and have no address."""
+        return draft.names == local_names(draft.n) and draft.set not in addresses.read(self.addresses)
 
     def desks(self, now: Callable[[], int] | None = None) -> LocalDesks:
         """The desks of this machine. Hold the store's lock, and have one of these at a time: each has a memory."""
@@ -157,9 +157,9 @@ class Deployment:
 
     def lines(self, draft: Draft, desks: LocalDesks) -> Transport:
         """How the custodians of a set are reached: at these desks, or over HTTP. Raises BadInputError."""
-        named = addresses.read(self.addresses).get(draft.set)
-        if named is None:
+        if self.is_local(draft):
             return desks
+        named = addresses.read(self.addresses).get(draft.set, {})
         if missing := [name for name in draft.names if name not in named]:
             raise BadInputError(f"{self.addresses}: set {draft.set}: no address of {', '.join(missing)}")
         return HttpTransport([named[name] for name in draft.names])
@@ -170,7 +170,7 @@ class Deployment:
         Of custodians on this machine it knows what the branch knows; of others it does not take the branch's word,
         which could end a custodian with a number.
         """
-        shared = self.has_store and self.is_local(one.draft.set)
+        shared = self.has_store and self.is_local(one.draft)
         seen = Attested(self.root if shared else self.register, []).seen(one.draft.set)
         lines, seed = self.lines(one.draft, desks), self.seed("plan")
         return Client(one, lines, seed, HEADQUARTERS, desks.clock, seen)
@@ -191,7 +191,7 @@ class Deployment:
             Client(one, self.lines(one.draft, desks), seed, BRANCH, desks.clock, attested.seen(one.draft.set))
             for one in holding
         ]
-        here = [one for one in holding if self.is_local(one.draft.set)]
+        here = [one for one in holding if self.is_local(one.draft)]
         with suppress(BadInputError):  # headquarters' key may be elsewhere
             for one in here:
                 beat_here(self.officer(one, desks), desks)

@@ -63,8 +63,7 @@ class Ceremony:
 
         Raises BadInputError for a draft out of bounds, StateError where a ceremony of that set has begun.
         """
-        made = signed.sign(draft.document(), seed)
-        roster.draft_of(made)
+        made = proposal(draft, seed)
         if (folder / f"{DRAFT}.json").exists():
             raise StateError(f"{folder}: a ceremony of this set has begun; unheld custody go goes on with it")
         durable.make_folders(folder)
@@ -213,6 +212,13 @@ class Ceremony:
             raise BadInputError(f"{path}: is missing; put the register back from its backup") from None
         except BadInputError as error:
             raise BadInputError(f"{path}: {error}; put back the last good copy") from None
+
+
+def proposal(draft: Draft, seed: bytes) -> Signed:
+    """A draft, signed by headquarters' key `seed`. Raises BadInputError for a set out of bounds."""
+    made = signed.sign(draft.document(), seed)
+    roster.draft_of(made)
+    return made
 
 
 def ceremonies(folder: Path, headquarters: bytes) -> dict[int, Ceremony]:

@@ -64,11 +64,12 @@ class Standing:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one custodian of a set answered, or in `away` why it did not."""
+    """What one custodian of a set answered, or in `away` why it did not. `local`: it is on this machine."""
 
     set: int
     index: int
     name: str
+    local: bool
     said: Document = field(default_factory=dict)
     away: str = ""
 
@@ -94,11 +95,14 @@ def propose(deployment: Deployment, wanted: Proposal, *, anew: bool = False) -> 
                 f"set {newest.draft.set} is being founded: unheld custody go goes on with it; --anew gives it up"
             )
         number = max(known, default=deployment.policy().set_number - 1) + 1
-        urls, places = wanted.urls, addresses.read(deployment.addresses)
-        past = before(deployment)
-        if urls is None and past is not None:
+        past, places = before(deployment), addresses.read(deployment.addresses)
+        urls = wanted.urls
+        if urls is None and past is not None and not deployment.is_local(past.draft):
             urls = places.get(past.draft.set)
+            if urls is None:
+                raise BadInputError(f"{deployment.addresses}: names no set {past.draft.set}; name its custodians here")
         draft = _draft(deployment, wanted, urls or {}, number)
+        ceremony.proposal(draft, deployment.seed("plan"))  # nothing is written of a set that cannot be
         if urls:
             addresses.write(deployment.addresses, {**places, number: dict(urls)})
         else:
@@ -120,7 +124,7 @@ def go(deployment: Deployment) -> Standing:
     with _held(deployment) as store:
         begun = newest(deployment)
         draft, seed, desks = begun.draft, deployment.seed("plan"), deployment.desks()
-        local, lines = deployment.is_local(draft.set), deployment.lines(draft, desks)
+        local, lines = deployment.is_local(draft), deployment.lines(draft, desks)
         step = begun.go(lines, seed)
         while local and ceremony.WAITING in step.missing.values():
             desks.approve()
@@ -140,7 +144,7 @@ def standing(deployment: Deployment) -> Standing:
     held = False
     if deployment.has_store:
         held = any(one.draft.set == draft.set for one in sets.read(deployment.root, deployment.policy()))
-    return Standing(draft.set, draft, deployment.is_local(draft.set), begun.standing(), held)
+    return Standing(draft.set, draft, deployment.is_local(draft), begun.standing(), held)
 
 
 def newest(deployment: Deployment) -> Ceremony:
@@ -165,11 +169,11 @@ def beat(deployment: Deployment) -> list[Answer]:
 def drill(deployment: Deployment) -> Drill:
     """Let every person hear four words and answer, as in a ceremony. The same drill until all have answered it."""
     with _held(deployment):
-        path = deployment.custody / _DRILL
+        holding, path = _holding(deployment), deployment.custody / _DRILL
         name = str(canonical.decode(path.read_bytes())["drill"]) if path.exists() else crypto.random_bytes(32).hex()
         durable.write_file(path, canonical.encode({"v": 1, "drill": name}))
         desks, body = deployment.desks(), {"drill": name}
-        answers = [one for each in _holding(deployment) for one in _decided(deployment, each, desks, "drill", body)]
+        answers = [one for each in holding for one in _decided(deployment, each, desks, "drill", body)]
         if all(answer.said.get("decision") for answer in answers):
             durable.remove_file(path)
         return Drill(spoken.words(bytes.fromhex(name)), answers)
@@ -190,7 +194,7 @@ def emptied(deployment: Deployment, plan: Plan) -> dict[int, list[Document]]:
     said: dict[int, list[Document]] = {}
     for one in _holding(deployment):
         if one.draft.begins <= made:
-            if deployment.is_local(one.draft.set):
+            if deployment.is_local(one.draft):
                 assembly.beat_here(deployment.officer(one, desks), desks)
             answers = _ask_set(deployment, one, desks, "erase-everything", body)
             said[one.draft.set] = [found for answer in answers if (found := _attested(one, answer, made)) is not None]
@@ -250,7 +254,7 @@ def _holding(deployment: Deployment) -> list[Roster]:
 def _decided(deployment: Deployment, one: Roster, desks: LocalDesks, act: str, body: Mapping[str, Any]) -> list[Answer]:
     """What the persons of a set decided about something; those of this machine are played by this program."""
     answers = _ask_set(deployment, one, desks, act, body)
-    if not deployment.is_local(one.draft.set):
+    if not deployment.is_local(one.draft):
         return answers
     desks.approve()
     return _ask_set(deployment, one, desks, act, body)
@@ -258,10 +262,11 @@ def _decided(deployment: Deployment, one: Roster, desks: LocalDesks, act: str, b
 
 def _ask_set(deployment: Deployment, one: Roster, desks: LocalDesks, act: str, body: Mapping[str, Any]) -> list[Answer]:
     officer = deployment.officer(one, desks)
-    seconds = None if deployment.is_local(one.draft.set) else clients.SECONDS
+    local = deployment.is_local(one.draft)
+    seconds = None if local else clients.SECONDS
     answers, failed = clients.gathered(lambda index: officer.ask(index, act, body), range(one.draft.n), seconds)
     return [
-        Answer(one.draft.set, index, name, answers.get(index, {}), _why(failed.get(index)))
+        Answer(one.draft.set, index, name, local, answers.get(index, {}), _why(failed.get(index)))
         for index, name in enumerate(one.draft.names)
     ]
 

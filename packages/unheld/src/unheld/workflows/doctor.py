@@ -177,7 +177,7 @@ def _custodians(deployment: Deployment) -> Iterator[Finding]:
             yield Finding("custodians", "warning", f"{who} is frozen by {one.said['frozen']}", "unheld custody beat")
     if all(one.away for one in answers):
         yield Finding("custodians", "failure", "none of them answers", "parked batches wait for them")
-    if any(deployment.is_local(one.set) for one in answers):
+    if any(one.local for one in answers):
         words = "all on this machine: whoever holds it holds them"
         yield Finding("custodians", "warning", words, "separate organisations abroad")
 

@@ -95,13 +95,13 @@ def _custodians(deployment: Deployment) -> dict[str, Any]:
         "t": t,
         "here": sum(newest is not None and one.set == newest.draft.set for one in answered),
         "columns_held": max((one.said["columns"] for one in answered), default=0),
-        "words": _words(deployment, answers),
+        "words": _words(answers),
         "names": [{"name": one.name, "set": one.set, "away": one.away} for one in answers],
     }
 
 
-def _words(deployment: Deployment, answers: Sequence[Answer]) -> str:
-    if any(deployment.is_local(one.set) for one in answers):
+def _words(answers: Sequence[Answer]) -> str:
+    if any(one.local for one in answers):
         away = "; ".join(f"{one.name} is {one.away}" for one in answers if one.away)
         return f"{WORDS}{f'; {away}' if away else ''}"
     return "; ".join(f"{one.name}: {one.away or 'answered'}" for one in answers)

@@ -1,0 +1,273 @@
+"""Headquarters' commands for custodians: with three of them as processes across HTTP, and what is refused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from tests.support.commands import Box, Ended
+from tests.support.served import Served, served
+from tests.support.stores import made_store
+from unheld.assembly import CLOCK_VARIABLE
+from unheld.workflows import custody
+from unheld.workflows.custody import Proposal
+from unheld_verify.errors import BadInputError
+
+NAMES = ("Umoja Trust", "Tara", "Högskolan")
+
+
+def now(box: Box) -> Box:
+    """Custodians have clocks of their own: the commands use the same time."""
+    moment = datetime.now(UTC)
+    box.when, box.seconds = moment.date(), int(moment.timestamp()) % 86_400
+    return box
+
+
+def away_from_midnight() -> None:
+    """A day that ends in the middle of this test would be another day for half of it."""
+    left = 86_400 - int(time.time()) % 86_400
+    if left < 420:
+        time.sleep(left + 1)
+
+
+def named(running: list[Served]) -> list[str]:
+    """The custodians as options."""
+    pairs = zip(NAMES, running, strict=True)
+    return [word for name, one in pairs for word in ("--name", f"{name}=http://{one.line[0]}:{one.line[1]}/v1")]
+
+
+@pytest.fixture(scope="module")
+def custodians(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Served]]:
+    """Three processes, each with a line and a page of its own."""
+    away_from_midnight()
+    folder = tmp_path_factory.mktemp("custodians")
+    with ExitStack() as stack:
+        yield [stack.enter_context(served(folder / str(at), "--name", name)) for at, name in enumerate(NAMES)]
+
+
+@pytest.fixture(scope="module")
+def told(custodians: list[Served], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
+    """Everything that was said on the way from no custodians to a day that was opened, sealed and closed."""
+    box = Box(tmp_path_factory.mktemp("home"))
+    said: dict[str, Ended] = {}
+
+    def call(label: str, *words: str) -> Ended:
+        said[label] = now(box)(*words)
+        return said[label]
+
+    call("init", "init", "--custodians", "3", "--threshold", "2", "--remote")
+    call("open early", "day", "open")
+    call("propose", "custody", "init", *named(custodians))
+    call("asked", "custody", "go")
+    for one in custodians[:2]:
+        one.approve_all()
+    call("two said yes", "custody", "go")
+    custodians[2].approve_all()
+    call("words", "custody", "go", "--json")
+    said["page"] = Ended(0, custodians[0].get().text, "")
+    for one in custodians:
+        one.approve_all()
+    call("founded", "custody", "go")
+    call("open", "day", "open")
+    call("status", "custody", "status", "--json")
+    call("store", "status")
+    call("freeze", "custody", "freeze", "--reason", "an order came")
+    call("open frozen", "day", "open")
+    time.sleep(1.1)  # a thaw is later than its freeze
+    call("thaw", "custody", "thaw")
+    call("open again", "day", "open")
+    call("beat", "custody", "beat", "--json")
+    call("drill", "custody", "drill", "--json")
+    custodians[0].approve_all()
+    call("drill later", "custody", "drill", "--json")
+    call("close", "day", "close")
+    call("log", "log", "publish")
+    call("doctor", "doctor")
+    return said
+
+
+def test_a_store_for_custodians_elsewhere_says_that_it_has_none(told: dict[str, Ended]) -> None:
+    """Founding says what comes next, and no day opens before it."""
+    assert told["init"].code == 0
+    assert "none yet: no day opens" in told["init"].out
+    assert told["open early"].code in {1, 10}
+    assert "unheld custody init" in told["open early"].err
+
+
+def test_who_has_not_answered_is_named(told: dict[str, Ended]) -> None:
+    """Exit 3 while somebody is waited for; who has answered and who has not stands there by name."""
+    assert (told["propose"].code, told["asked"].code, told["two said yes"].code) == (0, 3, 3)
+    assert all(f"{name}: waits for the person there" in told["asked"].out for name in NAMES)
+    assert "Umoja Trust: answered" in told["two said yes"].out
+    assert "Högskolan: waits for the person there" in told["two said yes"].out
+
+
+def test_the_words_are_the_same_on_the_page(told: dict[str, Ended]) -> None:
+    """What headquarters reads aloud stands on the custodian's screen before anybody confirms."""
+    words = told["words"].document["words"]
+
+    assert told["words"].code == 3
+    assert len(words) == 4
+    assert told["words"].document["stage"] == "transcript"
+
+
+def test_it_ends_in_a_set_that_opens_days(told: dict[str, Ended]) -> None:
+    """Founded by all three, taken over by the branch, and the day is open by their keys."""
+    assert told["founded"].code == 0
+    assert "set 1 (founded): 2 of 3" in told["founded"].out
+    assert told["open"].code == 0
+    assert "3 custodians" in told["open"].out
+    assert (told["close"].code, told["log"].code) == (0, 0)
+
+
+def test_status_tells_of_each_custodian(told: dict[str, Ended]) -> None:
+    """Open day and how often it was given, keys, slot, and whether it is frozen."""
+    rows = told["status"].document["custodians"]
+
+    assert [row["name"] for row in rows] == list(NAMES)
+    assert [row["open"][0]["issues"] for row in rows] == [1, 1, 1]
+    assert all(row["keys"] > 0 and row["frozen"] == "" and not row["away"] for row in rows)
+
+
+def test_the_store_s_status_says_who_answered(told: dict[str, Ended]) -> None:
+    """And no word of custodians on this machine: there are none."""
+    assert "Umoja Trust: answered; Tara: answered; Högskolan: answered" in told["store"].out
+    assert "on this machine" not in told["store"].out + told["doctor"].out
+
+
+def test_frozen_custodians_hand_out_nothing(told: dict[str, Ended]) -> None:
+    """A freeze stops even the day that is open; a thaw ends it."""
+    assert told["freeze"].code == 0
+    assert told["freeze"].out.count("FROZEN by headquarters") == 3
+    assert told["open frozen"].code == 1
+    assert "frozen by headquarters" in told["open frozen"].err
+    assert told["thaw"].out.count("not frozen") == 3
+    assert (told["open again"].code, told["beat"].code) == (0, 0)
+
+
+def test_a_drill_shows_who_answered(told: dict[str, Ended]) -> None:
+    """The words stay until all have answered."""
+    first, later = told["drill"].document, told["drill later"].document
+
+    assert first["words"] == later["words"]
+    assert [row["decision"] for row in first["custodians"]] == ["", "", ""]
+    assert [row["decision"] for row in later["custodians"]] == ["approved", "", ""]
+
+
+def test_who_is_away_is_told_and_the_others_answer(custodians: list[Served], tmp_path: Path) -> None:
+    """Where nobody listens, the command says so of that one, and ends with exit 3."""
+    box = Box(tmp_path)
+    now(box)("init", "--custodians", "3", "--threshold", "2", "--remote")
+    words = named(custodians)
+    words[-1] = f"{NAMES[2]}=http://127.0.0.1:9/v1"
+    now(box)("custody", "init", *words)
+
+    ended = now(box)("custody", "go", "--json")
+
+    assert ended.code == 3
+    assert "away" in {one["name"]: one["why"] for one in ended.document["waits"]}["Högskolan"]
+    assert "waits for the person there" in {one["name"]: one["why"] for one in ended.document["waits"]}["Tara"]
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    """A store with three custodians of its own machine."""
+    made = Box(tmp_path)
+    assert made("init", "--custodians", "3", "--threshold", "2").code == 0
+    return made
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "why"),
+    [
+        (["init", "--here"], 2, "unheld custody rotate"),
+        (["rotate", "--here", "--name", "A=http://a/v1"], 2, "do not go together"),
+        (["rotate", "--name", "A"], 1, "NAME=URL"),
+        (["rotate", "--name", "A=http://a/v1", "--name", "A=http://b/v1"], 1, "each name once"),
+        (["rotate", "--name", "A=ftp://a/v1", "--threshold", "1"], 1, "is no address"),
+        (["rotate", "--name", "A=http://me:secret@a/v1", "--threshold", "1"], 1, "is no address"),
+        (["rotate", "--name", "A=", "--threshold", "1"], 1, "is no address"),
+        (["rotate", "--name", "A=http://a/v1", "--threshold", "2"], 1, "2 of 1 is not possible"),
+        (["rotate", "--begins", "2026-07-01"], 1, "2026-07-02 or later"),
+        (["rotate", "--begins", "soon"], 1, "is not a date"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_set_that_cannot_be_is_refused(box: Box, words: list[str], code: int, why: str) -> None:
+    """The error names the place and the mend, and nothing is proposed."""
+    ended = box("custody", *words)
+
+    assert (ended.code, ended.out) == (code, "")
+    assert why in ended.err
+    assert [path.name for path in (box.folder / "s.register" / "custody").iterdir()] == ["set-1"]
+    assert not (box.folder / "s.register" / "custodians.toml").exists()
+
+
+def test_who_they_are_is_said_on_purpose(tmp_path: Path) -> None:
+    """Custodians on this machine protect against nobody who holds it: nobody gets them by leaving words out."""
+    box = Box(tmp_path)
+    box("init", "--remote")
+
+    ended = box("custody", "init")
+
+    assert ended.code == 2
+    assert "--here" in ended.err
+
+
+def test_rotation_here_follows_from_tomorrow(box: Box) -> None:
+    """Proposed, founded, the old ones retired; the day after opens under the new set with its own threshold."""
+    assert box("custody", "rotate", "--here", "--threshold", "3").code == 0
+    ended = box("custody", "go")
+    box.when += timedelta(days=1)
+
+    assert (ended.code, ended.out.count("retiring approved")) == (0, 3)
+    assert "this program answers for the persons" in ended.out
+    assert box("day", "open").code == 0
+    assert "3 of 3 open a closed day, 3 here" in box("status").out
+
+
+def test_a_ceremony_can_be_given_up(box: Box) -> None:
+    """With --anew the next number is taken; without it nothing happens."""
+    assert box("custody", "rotate", "--here").code == 0
+    assert box("custody", "rotate", "--here").code == 1
+    assert box("custody", "rotate", "--here", "--anew", "--json").document["set"] == 3
+
+
+@pytest.mark.parametrize("word", ["status", "beat", "thaw", "drill", "go"])
+def test_without_custodians_there_is_nobody_to_ask(tmp_path: Path, word: str) -> None:
+    """Exit 10: no set; the words say how to get one."""
+    box = Box(tmp_path)
+    box("init", "--remote")
+
+    ended = box("custody", word)
+
+    assert (ended.code, ended.out) == (10, "")
+    assert "unheld custody" in ended.err
+
+
+def test_custodians_elsewhere_are_never_replaced_by_ones_here_unasked(tmp_path: Path) -> None:
+    """Where the file of addresses is lost, a rotation asks for the names instead of founding a set on this machine."""
+    made = made_store(tmp_path, n=2, t=2, remote=True)
+    with patch.dict("os.environ", {CLOCK_VARIABLE: str(made.now)}):
+        custody.propose(made.deployment, Proposal({"A": "http://127.0.0.1:9/v1", "B": "http://127.0.0.1:9/v1"}))
+        made.deployment.addresses.unlink()
+
+        with pytest.raises(BadInputError, match="no address of A, B"):
+            custody.go(made.deployment)
+
+
+@pytest.mark.parametrize("text", ["[set-1", "[other]\nA = 'http://a/v1'\n", "[set-1]\nA = 7\n", "[set-1]\nA = 'a'\n"])
+def test_addresses_that_cannot_be_read_are_named(box: Box, text: str) -> None:
+    """A person may edit the file; what is off in it is told with its place."""
+    (box.folder / "s.register" / "custodians.toml").write_text(text)
+
+    ended = box("custody", "status")
+
+    assert ended.code == 1
+    assert "custodians.toml" in ended.err
