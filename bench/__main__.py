@@ -1,4 +1,4 @@
-"""`python -m bench [seal] [forget]`: measure, print, and write bench/results.json and docs/bench.md."""
+"""`python -m bench [seal] [forget] [custody]`: measure, print, and write bench/results.json and docs/bench.md."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import results, works
+from bench import custody, results, works
 from unheld_verify.errors import UnheldError
 
 ROOT = Path(__file__).parents[1]
 DATA, PAGE = ROOT / "bench" / "results.json", ROOT / "docs" / "bench.md"
-GROUPS = ("seal", "forget")
+GROUPS = ("seal", "forget", "custody")
 
 
 def main() -> None:
@@ -21,6 +21,7 @@ def main() -> None:
     words.add_argument("groups", nargs="*", help=f"what to measure: {', '.join(GROUPS)} (all if none is named)")
     words.add_argument("--rows", type=int, default=5_000_000, help="records in the file that is sealed")
     words.add_argument("--parties", type=int, default=200_000, help="subscribers in the file that is sealed")
+    words.add_argument("--people", type=int, default=1_000_000, help="subscribers whose day is pushed and closed")
     words.add_argument("--rounds", type=int, default=5, help="cold runs of each; the median is taken")
     given = words.parse_args()
     for group in given.groups:
@@ -47,6 +48,8 @@ def _measure(groups: list[str], given: argparse.Namespace) -> None:
 def _works(group: str, folder: Path, given: argparse.Namespace) -> Iterator[results.Result]:
     if group == "seal":
         return works.seal(folder, given.rows, given.parties, given.rounds)
+    if group == "custody":
+        return custody.custody(folder, given.rows, given.parties, given.people, given.rounds)
     return works.forget(folder, given.rounds)
 
 

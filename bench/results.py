@@ -22,6 +22,15 @@ figures say little, for they are of one machine on one day.
   The peer is DuckDB rewriting the one Parquet file that names the party; a real history names it in a file a day.
 - `forget-half`: half of the largest store's parties by one plan, in one commit.
 - `forget-everything`: everyone at once, in the largest store measured. No peer: deleting files forgets nothing.
+- `seal-4-of-7`: `unheld ingest` of one day's CSV, all classes, under the keys of 7 custodians of whom 4 open a day. The
+  peer is the same with one custodian; 0.95 or more is wanted.
+- `custody-push`, `custody-close`: `unheld day open` and `unheld day close` with 7 custodians of this machine, in a
+  store of a million subscribers with a record each.
+- `custody-evaluations`, `custody-grants`: one of the 7, after a year: values of a label under a component's column key,
+  and grants for 30 days of every class, each counted durably and sealed to its subscriber.
+- `custody-state`: the most that the sealed memory of one of the 7 ever holds in a year, on the default lifetimes.
+- `own-access-30`: all steps of one person's own access to 30 days, 7 custodians across HTTP on loopback, 2,000
+  subscribers; `-answer` is the custodians' part, `-fetch` the branch's, `-open` the subscriber's.
 
 """
 

@@ -128,6 +128,6 @@ def _opened(walked: Closure, edge: Edge) -> Iterator[tuple[Box, bytes]]:
     """Every box of an edge's kind that a key opens, of all pairs of both that were not tried yet."""
     (name,) = edge.needs
     for box in walked.evidence.travelled.of(edge.name):
-        for key in walked.held.fresh(f"{edge.name}/{box.info.hex()}", name):
+        for key in walked.held.fresh(f"{edge.name}/{crypto.sha256(box.sealed).hex()}", name):
             with suppress(UnheldError):
                 yield box, crypto.box_open(key, box.sealed, box.info)

@@ -1,0 +1,47 @@
+"""Custodians' desks over HTTP on loopback, in one process, on a clock that the benchmark sets; they agree to all.
+
+    python -m bench.desks FOLDER COUNT CLOCK
+
+Prints the port; custodian N answers at POST /N. CLOCK is a file with Unix seconds.
+"""
+
+from __future__ import annotations
+
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from unheld.custody.local import LocalDesks
+
+
+def handler(desks: LocalDesks) -> type[BaseHTTPRequestHandler]:
+    """Bytes to a desk and back."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            data = self.rfile.read(int(self.headers["Content-Length"]))
+            index = int(self.path.strip("/"))
+            answer = desks.call(index, data)
+            desks.approve()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    return Handler
+
+
+def main(folder: Path, count: int, clock: Path) -> None:
+    """Serve until killed."""
+    desks = LocalDesks(folder / "desks", folder / "desk-slots", lambda: int(clock.read_text("ascii")))
+    desks.create(count)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(desks))
+    print(server.server_port, flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
