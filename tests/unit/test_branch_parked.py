@@ -128,12 +128,21 @@ def test_swapped_segments_are_refused(tmp_path: Path) -> None:
 
 
 def test_shares_that_differ_name_the_pair(tmp_path: Path) -> None:
-    """Where two custodians give different shares of a component the error names both."""
+    """Where no t custodians give true shares the error names two that differ."""
     shares = parked_with_shares(tmp_path / "p", 3, 2, [b"x"])
-    component = columns.held(3, 2, 2)[0]
-    shares[2][component] = b"!" * 32
-    with pytest.raises(WrongKeyError, match=rf"custodians \d and 2 .* component {component}"):
+    for component in columns.held(3, 2, 2):
+        shares[2][component] = b"!" * 32
+    del shares[0]
+    with pytest.raises(WrongKeyError, match=r"custodians 1 and 2 .* component 0"):
         content(tmp_path / "p", shares)
+
+
+def test_who_gives_wrong_shares_shuts_nothing(tmp_path: Path) -> None:
+    """Of five, two that lie and three that do not: the three open the batch."""
+    shares = parked_with_shares(tmp_path / "p", 5, 3, [b"x"])
+    for liar in (0, 3):
+        shares[liar] = dict.fromkeys(shares[liar], b"!" * 32)
+    assert content(tmp_path / "p", shares) == b"x"
 
 
 def test_a_box_of_another_custodian_or_batch_does_not_open() -> None:
@@ -189,7 +198,7 @@ def park_locally(path: Path, made: TestStore) -> bytes:
     (one,) = made.custodians.clients
     publics = {
         index: custody.parking_of(parking, one.address(index), one.roster.signs[index])
-        for index, parking in made.custodians.park_publics().items()
+        for index, parking in made.custodians.park_publics()[0].items()
     }
     keys = [publics[index]["outage", WEEK] for index in range(3)]
     return park(path, keys, 2, [b"outage"], made.deployment.policy().store_id).encode()

@@ -20,7 +20,6 @@ from unheld_verify.custody import Address, Ask, Heard, Transport, reasons
 from unheld_verify.errors import (
     AwayError,
     BadInputError,
-    PartialError,
     RolledBackError,
     SealedError,
     StateError,
@@ -33,6 +32,7 @@ from unheld_verify.signed import Document, Signed
 
 SECONDS = 20.0
 _DAY = 86_400
+_HOSTILE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 Answer = TypeVar("Answer")
 
 
@@ -166,13 +166,11 @@ class Remote:
         begun = [one for one in self.clients if one.roster.draft.begins <= made]
         return [self._erase(one, "erase-everything", plan, made, None) for one in begun]
 
-    def park_publics(self) -> dict[int, Signed]:
-        """The signed parking keys of those of today's set that answer. Raises PartialError when one of them said no."""
+    def park_publics(self) -> tuple[dict[int, Signed], dict[int, UnheldError]]:
+        """The signed parking keys of those of today's set that answer, and why each of those refused that said no."""
         client = self._of(self.clients[-1].clock() // _DAY)
         parkings, failed = self._all(client, partial(_parking, client))
-        if refused := _refused(failed):
-            raise PartialError(f"parking keys are missing: {reasons(refused)}")
-        return parkings
+        return parkings, _refused(failed)
 
     def open_parked(self, header: bytes) -> dict[int, dict[int, bytes]]:
         """The shares of a parked batch by custodian. With fewer than t, raises what the first one raised."""
@@ -247,7 +245,8 @@ def _push(client: Client, day: int, index: int) -> Push:
 
 def _parking(client: Client, index: int) -> Signed:
     parking = signed.from_json(client.ask(index, "park").get("parking"), "parking")
-    custody.parking_of(parking, client.address(index), client.roster.signs[index])
+    for public in custody.parking_of(parking, client.address(index), client.roster.signs[index]).values():
+        crypto.box_seal(public, b"", b"")  # a key that nobody can seal to would stop a parking when it is needed
     return parking
 
 
@@ -292,18 +291,30 @@ def check(attested: Attestation, roster: Roster, index: int, expected: Expected)
 
     The day of a lapse or an erasing is the custodian's own: it may lie a day beside the asker's around midnight.
     """
-    said = attested.read(roster.signs[index])
-    draft = roster.draft
+    said, draft = _statement(attested, roster.signs[index]), roster.draft
     right = {"v": 1, "kind": expected.kind, "store": draft.store.hex(), "set": draft.set, "custodian": index}
     day, own = columns.day_number(str(said.get("day"))), 1 if expected.kind in {"lapsed", "erased"} else 0
     first = expected.day if expected.first is None else expected.first
     listed = [[cls, columns.day_text(day)] for cls, day in expected.columns or ()]
     if (
-        any(said.get(name) != value for name, value in right.items())
+        not signed.same({name: said.get(name, "") for name in right}, right)
         or not first - own <= day <= expected.day + own
         or (expected.columns is not None and said.get("columns") != listed)
     ):
         raise VerificationError(f"it attested something else than {expected.kind} {columns.day_text(expected.day)}")
+
+
+def _statement(attested: Attestation, public: bytes) -> Document:
+    """What was attested, in the form that all who read it later count on."""
+    said = attested.read(public)
+    try:
+        sound = type(said["generation"]) is int and isinstance(said["slot"], str)
+        sound = sound and all(cls in columns.CLASSES and columns.day_number(day) >= 0 for cls, day in said["columns"])
+    except (KeyError, TypeError, ValueError):
+        sound = False
+    if not sound:
+        raise VerificationError("its attestation has other fields or values than this version reads")
+    return said
 
 
 def gathered(
@@ -335,6 +346,8 @@ def _one(call: Callable[[int], Answer], index: int, answers: dict[int, Answer], 
         answers[index] = call(index)
     except UnheldError as error:
         failed[index] = error
+    except _HOSTILE as error:
+        failed[index] = BadInputError(f"what it answers cannot be read: {type(error).__name__}")
 
 
 def _refused(failed: Mapping[int, UnheldError]) -> dict[int, UnheldError]:

@@ -7,7 +7,11 @@ web server, http is as safe here.
 from __future__ import annotations
 
 import http.client
+import socket
+import time
 from collections.abc import Sequence
+from contextlib import suppress
+from threading import Timer
 from urllib.parse import urlsplit
 
 from unheld_verify.errors import AwayError, BadInputError
@@ -33,16 +37,28 @@ class HttpTransport:
         where = urlsplit(self._urls[index])
         kind = http.client.HTTPSConnection if where.scheme == "https" else http.client.HTTPConnection
         line = kind(where.hostname or "", where.port, timeout=self._seconds)
+        end = Timer(self._seconds, _cut, [line])  # a timeout of the line is of each byte: who trickles has no end
+        begun = time.monotonic()
         try:
+            line.connect()
+            end.start()
             line.request("POST", where.path or "/v1", data, {"Content-Type": _TYPE})
             response = line.getresponse()
             came = response.read(BYTES_MOST + 1)
         except (OSError, http.client.HTTPException) as error:
             raise AwayError(f"{where.netloc}: {type(error).__name__}: {error}") from None
         finally:
+            end.cancel()
             line.close()
+        if time.monotonic() - begun >= self._seconds:
+            raise AwayError(f"{where.netloc}: no whole answer within {self._seconds:g} seconds")
         if response.status != http.client.OK:
             raise AwayError(f"{where.netloc}: it answered with HTTP status {response.status}")
         if len(came) > BYTES_MOST:
             raise AwayError(f"{where.netloc}: it sent more than {BYTES_MOST:,} bytes")
         return came
+
+
+def _cut(line: http.client.HTTPConnection) -> None:
+    with suppress(OSError, AttributeError):  # it ended a moment ago
+        line.sock.shutdown(socket.SHUT_RDWR)

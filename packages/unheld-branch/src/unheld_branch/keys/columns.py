@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from unheld_verify import columns
@@ -33,6 +33,10 @@ class DayKeys:
                 f"{where} is not open on {columns.date_of(self.day)}: too late, not yet, lapsed or erased"
             )
         return columns.evaluate(keys, labels)
+
+    def only(self, pairs: Collection[EventColumn]) -> DayKeys:
+        """The same day without the keys of any other column."""
+        return replace(self, keys={pair: keys for pair, keys in self.keys.items() if pair in pairs})
 
     def to_bytes(self) -> bytes:
         """`UNHDAYK1` ‖ set u32 ‖ day u32 ‖ components u16 ‖ columns u32 ‖ (class u8 ‖ d u32 ‖ keys)*, sorted."""
@@ -113,6 +117,17 @@ def check_push(push: Push, n: int, t: int) -> None:
             raise BadInputError(f"custodian {push.index}: its keys for {where} are not those of its components")
     if dict(push.checks) != columns.checks(push.keys):
         raise VerificationError(f"custodian {push.index}: its keys differ from its own checks; ask it again")
+
+
+def complete(pushes: Sequence[Push], expected: Collection[EventColumn], t: int) -> tuple[list[Push], list[int]]:
+    """The pushes without those that lack a column of `expected`, and whose these are: none shuts a day by omission.
+
+    Where fewer than t have all of them, all pushes stay: n-t+1 may have erased one of which nobody here was told.
+    """
+    lacking = [push.index for push in pushes if not set(expected) <= set(push.keys)]
+    if len(pushes) - len(lacking) < t:
+        return list(pushes), []
+    return [push for push in pushes if push.index not in lacking], lacking
 
 
 def agreeing(pushes: Sequence[Push], n: int, t: int) -> tuple[list[Push], list[int]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import combinations
 from pathlib import Path
 from typing import BinaryIO
 
@@ -65,19 +67,21 @@ def read_header(path: Path) -> ParkedHeader:
 def open_parked(path: Path, shares: Mapping[int, Mapping[int, bytes]]) -> Iterator[bytes]:
     """The plaintext, a segment at a time, given what t custodians opened: shares by custodian and component.
 
+    Where shares differ, those of t that open the first segment are the true ones: whoever lies shuts nothing.
     Every piece is authentic, but the whole is complete only when the iteration ends without an error. Raises StateError
-    when shares are missing, WrongKeyError when they differ or the file was altered or cut between segments, and
-    BadInputError when it was cut inside one.
+    when shares are missing, WrongKeyError when no t of them open it or the file was altered or cut between segments,
+    and BadInputError when it was cut inside one.
     """
     with path.open("rb") as file:
         head = _read_head(file, path)
-        key = _join(ParkedHeader.decode(head), shares)
-        digest = crypto.sha256(head)
-        prefix, number = _read(file, 4, path), 0
+        header, digest = ParkedHeader.decode(head), crypto.sha256(head)
+        prefix, number, key = _read(file, 4, path), 0, b""
         while prefix:
             sealed = _read(file, _segment_length(prefix, path, number), path)
             prefix = file.read(4)
-            yield _open(key, number, sealed, digest + bytes([not prefix]), path)
+            aad = digest + bytes([not prefix])
+            key = key or _key(header, shares, sealed, aad)
+            yield _open(key, number, sealed, aad, path)
             number += 1
 
 
@@ -98,6 +102,16 @@ def _open(key: bytes, number: int, sealed: bytes, aad: bytes, path: Path) -> byt
         raise WrongKeyError(
             f"{path}: segment {number} does not open: the file was altered or cut, or a share is wrong"
         ) from None
+
+
+def _key(header: ParkedHeader, shares: Mapping[int, Mapping[int, bytes]], sealed: bytes, aad: bytes) -> bytes:
+    """The key that t of the custodians give and that opens segment 0; if none does, the one that all give together."""
+    for chosen in combinations(sorted(shares), header.t):
+        with suppress(WrongKeyError):
+            key = _join(header, {index: shares[index] for index in chosen})
+            crypto.unseal_numbered(key, 0, sealed, aad)
+            return key
+    return _join(header, shares)
 
 
 def _join(header: ParkedHeader, shares: Mapping[int, Mapping[int, bytes]]) -> bytes:

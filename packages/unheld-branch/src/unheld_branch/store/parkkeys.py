@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from unheld_slots import durable
-from unheld_verify import canonical, custody, signed
+from unheld_verify import canonical, crypto, custody, signed
 from unheld_verify.custody import Address
 from unheld_verify.errors import StateError, UnheldError, VerificationError
 from unheld_verify.roster import Roster
@@ -33,7 +33,8 @@ def drop(folder: Path) -> None:
 def find(folder: Path, roster: Roster, reason: str, period: int) -> list[bytes]:
     """The keys of all custodians of a set for one period.
 
-    Raises StateError when one is missing: nothing can be parked. Raises VerificationError naming a custodian whose
+    In the place of a custodian that gave none stands a key that nobody has, as long as t others can open the batch.
+    Raises StateError when fewer gave one: nothing can be parked. Raises VerificationError naming a custodian whose
     keys it did not sign.
     """
     held, draft = _held(folder), roster.draft
@@ -41,12 +42,12 @@ def find(folder: Path, roster: Roster, reason: str, period: int) -> list[bytes]:
         index: _keys(held[draft.set, index], roster, index) for index in range(draft.n) if (draft.set, index) in held
     }
     missing = [index for index in range(draft.n) if (reason, period) not in found.get(index, {})]
-    if missing:
+    if draft.n - len(missing) < draft.t:
         raise StateError(
             f"no parking key for {reason} of period {period} from custodians {missing}: it was not fetched in time; "
             "keep the source file and open a day when the custodians are back"
         )
-    return [found[index][reason, period] for index in range(draft.n)]
+    return [found.get(index, {}).get((reason, period)) or crypto.park_keypair()[1] for index in range(draft.n)]
 
 
 def _keys(said: Signed, roster: Roster, index: int) -> dict[tuple[str, int], bytes]:

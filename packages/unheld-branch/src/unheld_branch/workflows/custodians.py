@@ -8,7 +8,7 @@ from typing import Protocol
 from unheld_verify import canonical
 from unheld_verify.columns import Push
 from unheld_verify.custody import Heard
-from unheld_verify.errors import PartialError
+from unheld_verify.errors import PartialError, UnheldError
 from unheld_verify.plan import Plan
 from unheld_verify.signed import Signed
 
@@ -20,7 +20,7 @@ class Custodians(Protocol):
 
     - `open_day`: pushes of those that can, at least t, or StateError with every reason; again until closed.
     - `close_day`, `lapse`, `erase`, `erase_everything`: all that answer; lists have an item a set.
-    - `park_publics`: signed parking keys ahead of time, by custodian.
+    - `park_publics`: signed parking keys ahead of time, by custodian; and by custodian, why one refused them.
     - `open_parked`: shares of a parked batch by custodian and component; SealedError once its period lapsed.
     - `tombstone`: names hashes of labels that a plan forgot; of them, those that every custodian holds now.
     """
@@ -30,7 +30,7 @@ class Custodians(Protocol):
     def lapse(self) -> list[Heard]: ...  # noqa: D102
     def erase(self, plan: Plan) -> list[Heard]: ...  # noqa: D102
     def erase_everything(self, plan: Plan) -> list[Heard]: ...  # noqa: D102
-    def park_publics(self) -> dict[int, Signed]: ...  # noqa: D102
+    def park_publics(self) -> tuple[dict[int, Signed], dict[int, UnheldError]]: ...  # noqa: D102
     def open_parked(self, header: bytes) -> dict[int, dict[int, bytes]]: ...  # noqa: D102
     def tombstone(self, plan: Plan, hashes: Collection[bytes]) -> set[bytes]: ...  # noqa: D102
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unheld_branch.kernel.uptime import uptime
-from unheld_branch.keys.columns import DayKeys, agreeing, corroborated, merge_pushes
+from unheld_branch.keys.columns import DayKeys, agreeing, complete, corroborated, merge_pushes
 from unheld_branch.keys.parties.rows import Rows
-from unheld_branch.store import daylength, merging, openday, parkkeys, sets
+from unheld_branch.store import daylength, merging, openday, parkkeys, pending, sets
 from unheld_branch.store.journal import Catalog
 from unheld_branch.store.sealing import Sealer
 from unheld_branch.store.store import Store
@@ -19,9 +19,9 @@ from unheld_branch.workflows.delivery import at_most
 from unheld_branch.workflows.ingest import dedup_keys
 from unheld_branch.workflows.routing import month_tree
 from unheld_verify import columns, custody
-from unheld_verify.columns import Push
-from unheld_verify.custody import Heard
-from unheld_verify.errors import StateError
+from unheld_verify.columns import EventColumn, Push
+from unheld_verify.custody import Heard, reasons
+from unheld_verify.errors import PartialError, StateError
 
 _DAY = 86_400
 
@@ -31,7 +31,8 @@ class Opened:
     """A day that opened: its number, custodians that pushed, columns it can seal into. `again`: it was open already.
 
     `corroborated`: whether each component of its keys came from two custodians (where it has two); if not, one that
-    lies could have made this day unreadable. `left_out`: custodians whom all the others contradict.
+    lies could have made this day unreadable. `left_out`: custodians whom all the others contradict; `lacking`: those
+    that gave no key of a column that nothing closed, and that others gave.
     """
 
     day: int
@@ -40,6 +41,7 @@ class Opened:
     again: bool
     corroborated: bool
     left_out: tuple[int, ...]
+    lacking: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class Closed:
 def doubts(opened: Opened) -> list[str]:
     """What a person has to know of the keys of a day."""
     said = [f"custodian {index} is contradicted by all the others and was left out" for index in opened.left_out]
+    said += [
+        f"custodian {index} gave no key of columns that nothing closed: it was left out" for index in opened.lacking
+    ]
     if not opened.corroborated:
         said.append("uncorroborated: parts of the keys came from one custodian alone; if it lied, this day opens never")
     return said
@@ -92,8 +97,10 @@ def open_day(store: Store, custodians: Custodians) -> Opened:
             f"{columns.day_text(store.today())} was closed; the next day opens at 00:00 UTC. Records can be parked"
         )
     draft = sets.sealing(store.sets(), day).draft
-    pushes, left_out = agreeing(custodians.open_day(day), draft.n, draft.t)
-    keys = merge_pushes(pushes, draft.n, draft.t)
+    expected = _expected(store, day)
+    whole, lacking = complete(custodians.open_day(day), expected, draft.t)
+    pushes, left_out = agreeing(whole, draft.n, draft.t)
+    keys = _merged(pushes, expected, (draft.n, draft.t))
     twice = corroborated(pushes, draft.n, draft.t)
     kept = store.day_slot.read() if held is not None else None
     if kept is None:
@@ -101,8 +108,28 @@ def open_day(store: Store, custodians: Custodians) -> Opened:
     if held is None:
         daylength.note(store.folder, day, uptime())
         _commit(store, keys, pushes, corroborated=twice)
-    parkkeys.keep(store.folder, custodians.park_publics())
-    return Opened(day, len(pushes), len(keys.keys), held is not None, twice, tuple(left_out))
+    parkings, refused = custodians.park_publics()
+    parkkeys.keep(store.folder, parkings)
+    if refused:
+        raise PartialError(f"the day is open, and parking keys are missing: {reasons(refused)}")
+    return Opened(day, len(pushes), len(keys.keys), held is not None, twice, tuple(left_out), tuple(lacking))
+
+
+def _expected(store: Store, day: int) -> set[EventColumn]:
+    """The columns that custodians should open: all that a day seals into, but for what was erased or is being."""
+    policy = store.policy
+    plans = pending.plans(store.folder, day, policy.lifetimes)
+    erased = store.catalog.erased | {pair for plan in plans for pair in plan.columns}
+    return set(columns.window(day, policy.late_days, policy.lifetimes)) - erased
+
+
+def _merged(pushes: Sequence[Push], expected: set[EventColumn], size: tuple[int, int]) -> DayKeys:
+    """The keys of the columns expected. Raises StateError where there is none: a day that nothing is sealed on."""
+    keys = merge_pushes(pushes, *size).only(expected)
+    if expected and not keys.keys:
+        lacking = {push.index: "it gave no key" for push in pushes if not expected & set(push.keys)}
+        raise StateError(f"no column is opened by all: {reasons(lacking)}; park instead")
+    return keys
 
 
 def _commit(store: Store, keys: DayKeys, pushes: Sequence[Push], *, corroborated: bool) -> None:
