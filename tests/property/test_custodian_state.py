@@ -52,7 +52,7 @@ wholes = st.builds(
     sets=st.lists(states, max_size=3).map(lambda held: {(one.store, one.set): one for one in held}),
     ceremonies=few(st.tuples(ids, numbers), ceremonies), requests=st.lists(requests, max_size=3).map(tuple),
     journal=st.lists(st.builds(Line, numbers, text), max_size=3).map(tuple), frozen=st.tuples(numbers, text),
-    confirmed=st.tuples(numbers, numbers),
+    confirmed=st.tuples(numbers, numbers), tags=keys,
 )  # fmt: skip
 
 

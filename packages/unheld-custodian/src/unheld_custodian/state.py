@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field, is_dataclass, replace
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from unheld_verify import canonical
 from unheld_verify.columns import CLASS_NAMES, CLASSES, EventColumn, ParkPeriod
 from unheld_verify.errors import BadInputError
 
 _MAGIC = b"UNHCUST2"
-_CHAIN = 2 + 32
 _KEY = 1 + 4 + 4 + 2 + 32
-_STONE = 16 + 4
-_COUNTS = (("chains", _CHAIN), ("keys", _KEY), ("tombstones", _STONE))
 
 KeyName = tuple[int, int, int, int]
 """(class number, event day, sealing day, component), in the order of the file."""
@@ -123,7 +120,7 @@ class Whole:
 
     `confirmed`: the second at which somebody last confirmed the date, and how many it is known to have run since.
 
-    `journal`: its last acts; no label, no identity.
+    `journal`: its last acts; no label, no identity. `tags`: 8 random bytes of each of its latest generations.
     """
 
     name: str
@@ -134,26 +131,16 @@ class Whole:
     journal: tuple[Line, ...] = ()
     frozen: tuple[int, str] = (0, "")
     confirmed: tuple[int, int] = (0, 0)
+    tags: bytes = field(default=b"", repr=False)
 
 
 def encode(whole: Whole) -> bytes:
     """The plaintext of the sealed state."""
-    binary = b"".join(piece for _, state in sorted(whole.sets.items()) for piece in _binary(state))
-    header = canonical.encode(
-        {
-            "v": 2,
-            "name": whole.name,
-            "latest": whole.latest,
-            "sets": [_set_header(state) for _, state in sorted(whole.sets.items())],
-            "ceremonies": [[*_place(place), _written(one)] for place, one in sorted(whole.ceremonies.items())],
-            "requests": [_written(request) for request in whole.requests],
-            "journal": [list(entry) for entry in whole.journal],
-            "frozen": list(whole.frozen),
-            "confirmed": list(whole.confirmed),
-            "binary": len(binary),
-        }
+    header = canonical.encode({"v": 2, **_written(whole)})
+    keys = (
+        _key_name(name) + key for _, state in sorted(whole.sets.items()) for name, key in sorted(state.keys.items())
     )
-    return _MAGIC + len(header).to_bytes(4, "big") + header + binary
+    return _MAGIC + len(header).to_bytes(4, "big") + header + b"".join(keys)
 
 
 def decode(data: bytes) -> Whole:
@@ -164,120 +151,69 @@ def decode(data: bytes) -> Whole:
     end = start + int.from_bytes(data[start - 4 : start], "big")
     header = canonical.decode(data[start:end])
     try:
-        whole = _whole(header, data[end:])
+        counts = {place: listed.pop("keys") for place, listed in header["sets"].items()}
+        whole: Whole = _read(Whole, header)
+        sets = {}
+        for place, state in sorted(whole.sets.items()):
+            first, end = end, end + counts[_name(place)] * _KEY
+            entries = [data[at : at + _KEY] for at in range(first, min(end, len(data)), _KEY)]
+            sets[place] = replace(state, keys={_key_of(entry): entry[11:] for entry in entries})
+        whole = replace(whole, sets=sets)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise BadInputError(f"custodian state: {error!r}") from None
-    if len(data) != end + header["binary"] or encode(whole) != data:
+    if len(data) != end or encode(whole) != data:
         raise BadInputError("custodian state: it differs from what its header says")
     return whole
 
 
-def _whole(header: Mapping[str, Any], binary: bytes) -> Whole:
-    sets: dict[Place, State] = {}
-    for listed in header["sets"]:
-        state, used = _state(listed, binary)
-        sets[state.store, state.set], binary = state, binary[used:]
-    return Whole(
-        name=header["name"],
-        latest=header["latest"],
-        sets=sets,
-        ceremonies={(bytes.fromhex(store), number): _ceremony(one) for store, number, one in header["ceremonies"]},
-        requests=tuple(Request(**_tuples(listed, "words", "members", "answered")) for listed in header["requests"]),
-        journal=tuple(Line(at, words) for at, words in header["journal"]),
-        frozen=(header["frozen"][0], header["frozen"][1]),
-        confirmed=(header["confirmed"][0], header["confirmed"][1]),
-    )
-
-
-_HEX = ("store", "sign", "branch", "headquarters", "founded", "month_key")
-_OWN_FORM = {"erased", "park", "issues", "used", "asked", "emptied", "unparked", "entombed", *dict(_COUNTS)}
-
-
-def _set_header(state: State) -> dict[str, Any]:
-    plain = {name: value for name, value in vars(state).items() if name not in _OWN_FORM}
-    return plain | {name: plain[name].hex() for name in _HEX} | {
-        "lifetimes": dict(state.lifetimes),
-        "erased": sorted([cls, day] for cls, day in state.erased),
-        "park": [[reason, period, key.hex()] for (reason, period), key in sorted(state.park.items())],
-        "issues": [[day, [ask.hex() for ask in asks]] for day, asks in sorted(state.issues.items())],
-        "used": [[digest.hex(), ask.hex(), expires] for digest, (ask, expires) in sorted(state.used.items())],
-        "asked": {label.hex(): count for label, count in state.asked.items()},
-        "emptied": {digest.hex(): day for digest, day in state.emptied.items()},
-        "entombed": [[digest.hex(), *counted] for digest, counted in sorted(state.entombed.items())],
-        "unparked": [
-            [batch.hex(), period, first, [ask.hex() for ask in asks]]
-            for batch, (period, first, asks) in sorted(state.unparked.items())
-        ],
-        "counts": [len(getattr(state, name)) for name, _ in _COUNTS],
-    }  # fmt: skip
-
-
-def _binary(state: State) -> Iterator[bytes]:
-    yield from (number.to_bytes(2, "big") + chain for number, chain in sorted(state.chains.items()))
-    yield from (_key_name(name) + key for name, key in sorted(state.keys.items()))
-    yield from (stone + day.to_bytes(4, "big") for stone, day in sorted(state.tombstones.items()))
-
-
-def _state(header: dict[str, Any], binary: bytes) -> tuple[State, int]:
-    at, parts = 0, []
-    for count, (_, width) in zip(header.pop("counts"), _COUNTS, strict=True):
-        parts.append([binary[start : start + width] for start in range(at, at + count * width, width)])
-        at += count * width
-    chains, keys, stones = parts
-    number = int.from_bytes
-    state = State(
-        **_tuples(header, "open_days", "day_asked")
-        | {name: bytes.fromhex(header[name]) for name in _HEX}
-        | {
-            "erased": frozenset((cls, day) for cls, day in header["erased"]),
-            "park": {(reason, period): bytes.fromhex(key) for reason, period, key in header["park"]},
-            "issues": {day: tuple(map(bytes.fromhex, asks)) for day, asks in header["issues"]},
-            "used": {bytes.fromhex(digest): (bytes.fromhex(ask), expires) for digest, ask, expires in header["used"]},
-            "asked": {bytes.fromhex(label): count for label, count in header["asked"].items()},
-            "emptied": {bytes.fromhex(digest): day for digest, day in header["emptied"].items()},
-            "entombed": {bytes.fromhex(digest): (taken, until) for digest, taken, until in header["entombed"]},
-            "unparked": {
-                bytes.fromhex(batch): (period, first, tuple(map(bytes.fromhex, asks)))
-                for batch, period, first, asks in header["unparked"]
-            },
-            "chains": {number(entry[:2], "big"): entry[2:] for entry in chains},
-            "keys": {
-                (entry[0], number(entry[1:5], "big"), number(entry[5:9], "big"), number(entry[9:11], "big")): entry[11:]
-                for entry in keys
-            },
-            "tombstones": {entry[:16]: number(entry[16:], "big") for entry in stones},
-        }
-    )
-    return state, at
-
-
-def _ceremony(header: dict[str, Any]) -> Ceremony:
-    return Ceremony(
-        index=header["index"],
-        received=header["received"],
-        drawn={int(component): bytes.fromhex(seed) for component, seed in header["drawn"].items()},
-        said={bytes.fromhex(digest): bytes.fromhex(answer) for digest, answer in header["said"].items()},
-        **{name: bytes.fromhex(header[name]) for name in ("draft", "sign", "transport", "roster", "transcript")},
-    )
-
-
-def _written(value: object) -> Any:
+def _written(value: Any) -> Any:
+    """As JSON values: objects by the names of fields or by `_name`, lists, hex; of column keys their number."""
     match value:
-        case Ceremony() | Request():
-            return {name: _written(each) for name, each in vars(value).items()}
-        case dict():
-            return {key.hex() if isinstance(key, bytes) else str(key): _written(each) for key, each in value.items()}
+        case State() | Ceremony() | Request() | Whole():
+            fields = {name: _written(each) for name, each in vars(value).items() if name != "keys"}
+            return fields | ({"keys": len(value.keys)} if isinstance(value, State) else {})
+        case Mapping():
+            return {_name(key): _written(each) for key, each in value.items()}
+        case frozenset():
+            return [_written(each) for each in sorted(value)]
+        case tuple():
+            return [_written(each) for each in value]
         case bytes():
             return value.hex()
     return value
 
 
-def _place(place: Place) -> tuple[str, int]:
-    return place[0].hex(), place[1]
+def _name(key: Any) -> str:
+    return ":".join(map(_name, key)) if isinstance(key, tuple) else str(_written(key))
 
 
-def _tuples(header: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return dict(header) | {name: tuple(header[name]) for name in names}
+def _read(kind: Any, value: Any) -> Any:
+    """The inverse of `_written` for a value of this type; whatever else it takes is not written again as it was."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(**{name: _read(hints[name], each) for name, each in value.items() if name != "v"})  # type: ignore[operator]
+    if origin is Mapping:
+        return {_key(parts[0], key): _read(parts[1], each) for key, each in value.items()}
+    if origin is frozenset:
+        return frozenset(_read(parts[0], each) for each in value)
+    if origin is tuple:
+        kinds = parts[:1] * len(value) if parts[-1] is Ellipsis else parts
+        return tuple(_read(*each) for each in zip(kinds, value, strict=True))
+    if kind is Line:
+        return Line(*value)
+    return bytes.fromhex(value) if kind is bytes else value
+
+
+def _key(kind: Any, text: str) -> Any:
+    if parts := get_args(kind):
+        return tuple(_key(*each) for each in zip(parts, text.split(":"), strict=True))
+    return bytes.fromhex(text) if kind is bytes else kind(text)
+
+
+def _key_of(entry: bytes) -> KeyName:
+    number = int.from_bytes
+    return entry[0], number(entry[1:5], "big"), number(entry[5:9], "big"), number(entry[9:11], "big")
 
 
 def _key_name(name: KeyName) -> bytes:
