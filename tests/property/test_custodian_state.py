@@ -30,7 +30,7 @@ states = st.builds(
     lifetimes=few(st.sampled_from(sorted(columns.CLASSES)), small), late_days=small, next_day=numbers, sign=hashes,
     chains=few(small, hashes), keys=few(names, hashes), open_days=st.lists(numbers, max_size=3).map(tuple),
     erased=st.frozensets(pairs, max_size=3), park=few(st.tuples(st.sampled_from(columns.PARK_REASONS), numbers), keys),
-    begins=numbers, branch=hashes, headquarters=hashes, log_key=text, freeze_days=small, founded=hashes,
+    begins=numbers, branch=hashes, headquarters=hashes, freeze_days=small, founded=hashes,
     issues=few(numbers, st.lists(hashes, max_size=3).map(tuple)), tombstones=few(ids, numbers),
     used=few(hashes, st.tuples(hashes, numbers)), month=small, month_key=hashes, asked=few(ids, small),
     day_asked=st.tuples(numbers, small), emptied=few(hashes, numbers), beat_day=numbers, hq_at=numbers,

@@ -52,8 +52,6 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--name", help="what sets will call a new custodian; its host name if not given")
         if name in ("serve", "page"):
             command.add_argument("--page", default="127.0.0.1:8441", metavar="ADDRESS:PORT", help="for the pages")
-        if name == "status":
-            command.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 
@@ -117,12 +115,8 @@ def _status(call: argparse.Namespace) -> int:
         figures = json.loads((folder / service.FIGURES).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise NoStoreError(f"{folder / service.FIGURES}: cannot be read ({error}); was it ever served?") from None
-    figures["running"] = _runs(folder)
-    if call.json:
-        print(json.dumps(figures))
-    else:
-        print("\n".join(f"{name}: {value}" for name, value in figures.items()))
-    return 0 if figures["running"] else 1
+    print(json.dumps(figures | {"running": _runs(folder)}, indent=2))
+    return 0 if _runs(folder) else 1
 
 
 def _runs(folder: Path) -> bool:

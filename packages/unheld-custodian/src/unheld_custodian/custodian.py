@@ -16,6 +16,8 @@ from unheld_verify import canonical, columns, crypto, parked
 from unheld_verify.columns import Attestation, EventColumn, ParkPeriod, Push
 from unheld_verify.errors import BadInputError, NoStoreError, NotAllowedError, SealedError
 
+_SHOWN = ("set", "index", "n", "t", "next_day", "open_days", "beat_day", "retired")
+
 
 @dataclass(frozen=True)
 class Status:
@@ -159,12 +161,7 @@ class Custodian:
         state = self.state
         held = {event_column(name) for name in state.keys}
         return Status(
-            set=state.set,
-            index=state.index,
-            n=state.n,
-            t=state.t,
-            next_day=state.next_day,
-            open_days=state.open_days,
+            **{name: getattr(state, name) for name in _SHOWN},
             columns=len(held),
             keys=len(state.keys),
             erased=len(state.erased),
@@ -175,8 +172,6 @@ class Custodian:
             issues=tuple(len(state.issues.get(day, ())) for day in state.open_days),
             tombstones=len(state.tombstones),
             lapses=min((columns.due(*pair, state.lifetimes) for pair in held), default=0),
-            beat_day=state.beat_day,
-            retired=state.retired,
         )
 
     def change(self, move: Callable[[State], State], words: str) -> State:

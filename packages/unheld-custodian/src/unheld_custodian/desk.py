@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -52,10 +52,6 @@ class Overview:
     waiting: int
     sets: tuple[Status, ...]
     history: tuple[Line, ...]
-
-    def figures(self) -> dict[str, Any]:
-        """As JSON values, without the journal."""
-        return {name: value for name, value in asdict(self).items() if name != "history"}
 
 
 @dataclass(frozen=True)

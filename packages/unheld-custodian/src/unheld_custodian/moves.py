@@ -34,8 +34,8 @@ def begun(draft: Draft, index: int, sign: bytes, seeds: Mapping[int, bytes], fou
     return State(
         store=draft.store, set=draft.set, index=index, n=draft.n, t=draft.t, lifetimes=dict(draft.lifetimes),
         late_days=draft.late_days, next_day=draft.begins, sign=sign, chains=dict(seeds), begins=draft.begins,
-        branch=draft.branch, headquarters=draft.headquarters, log_key=draft.log_key, freeze_days=draft.freeze_days,
-        founded=founded, beat_day=today,
+        branch=draft.branch, headquarters=draft.headquarters, freeze_days=draft.freeze_days, founded=founded,
+        beat_day=today,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import uvicorn
@@ -163,7 +164,7 @@ async def _every_minute(desk: Desk, folder: Path, pages: Pages) -> None:
 def _tick(desk: Desk, folder: Path) -> None:
     freeze_as_told(desk, folder)
     desk.tick()
-    durable.write_file(folder / FIGURES, json.dumps(desk.overview().figures()).encode())
+    durable.write_file(folder / FIGURES, json.dumps(asdict(replace(desk.overview(), history=()))).encode())
 
 
 def _server(app: ASGIApp) -> _Server:

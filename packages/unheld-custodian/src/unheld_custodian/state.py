@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
@@ -11,7 +12,8 @@ from unheld_verify.columns import CLASS_NAMES, CLASSES, EventColumn, ParkPeriod
 from unheld_verify.errors import BadInputError
 
 _MAGIC = b"UNHCUST2"
-_KEY = 1 + 4 + 4 + 2 + 32
+_KEY_NAME = struct.Struct(">BIIH")
+_KEY = _KEY_NAME.size + 32
 
 KeyName = tuple[int, int, int, int]
 """(class number, event day, sealing day, component), in the order of the file."""
@@ -49,7 +51,6 @@ class State:
     begins: int = 0
     branch: bytes = b""
     headquarters: bytes = b""
-    log_key: str = ""
     freeze_days: int = 0
     founded: bytes = b""
     issues: Mapping[int, tuple[bytes, ...]] = field(default_factory=dict)
@@ -138,7 +139,9 @@ def encode(whole: Whole) -> bytes:
     """The plaintext of the sealed state."""
     header = canonical.encode({"v": 2, **_written(whole)})
     keys = (
-        _key_name(name) + key for _, state in sorted(whole.sets.items()) for name, key in sorted(state.keys.items())
+        _KEY_NAME.pack(*name) + key
+        for _, state in sorted(whole.sets.items())
+        for name, key in sorted(state.keys.items())
     )
     return _MAGIC + len(header).to_bytes(4, "big") + header + b"".join(keys)
 
@@ -157,9 +160,9 @@ def decode(data: bytes) -> Whole:
         for place, state in sorted(whole.sets.items()):
             first, end = end, end + counts[_name(place)] * _KEY
             entries = [data[at : at + _KEY] for at in range(first, min(end, len(data)), _KEY)]
-            sets[place] = replace(state, keys={_key_of(entry): entry[11:] for entry in entries})
+            sets[place] = replace(state, keys={_KEY_NAME.unpack(entry[:-32]): entry[-32:] for entry in entries})
         whole = replace(whole, sets=sets)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, struct.error) as error:
         raise BadInputError(f"custodian state: {error!r}") from None
     if len(data) != end or encode(whole) != data:
         raise BadInputError("custodian state: it differs from what its header says")
@@ -209,16 +212,6 @@ def _key(kind: Any, text: str) -> Any:
     if parts := get_args(kind):
         return tuple(_key(*each) for each in zip(parts, text.split(":"), strict=True))
     return bytes.fromhex(text) if kind is bytes else kind(text)
-
-
-def _key_of(entry: bytes) -> KeyName:
-    number = int.from_bytes
-    return entry[0], number(entry[1:5], "big"), number(entry[5:9], "big"), number(entry[9:11], "big")
-
-
-def _key_name(name: KeyName) -> bytes:
-    cls, event_day, day, component = name
-    return bytes([cls]) + event_day.to_bytes(4, "big") + day.to_bytes(4, "big") + component.to_bytes(2, "big")
 
 
 def key_name(pair: EventColumn, day: int, component: int) -> KeyName:
