@@ -13,7 +13,7 @@ from unheld.testing.simulator_liars import wrong_keys
 from unheld.testing.simulator_nodes import Branch
 from unheld_branch.keys.columns import DayKeys
 from unheld_custodian import acts, kept, moves
-from unheld_custodian.state import Whole, encode
+from unheld_custodian.state import State, Whole, encode
 from unheld_verify import crypto, roster
 from unheld_verify.columns import EventColumn, Push
 
@@ -62,6 +62,17 @@ def open_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(moves, "closed", lambda state, _day, _today: state)
 
 
+def forgets_days_off(patch: pytest.MonkeyPatch) -> None:
+    real = moves.skipped
+
+    def skipped(state: State, day: int, today: int) -> State:
+        after = real(state, day, today)
+        kept = {name: key for name, key in after.keys.items() if name in state.keys or name[2] == today}
+        return replace(after, keys=kept)
+
+    patch.setattr(moves, "skipped", skipped)
+
+
 def nothing_lapses(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(moves, "_is_due", lambda _state, _pair, _today: False)
 
@@ -107,6 +118,7 @@ MUTANTS: dict[str, tuple[Patch, str]] = {
     "forgets how often it handed out": (forgotten_issues, "forgot that it handed out"),
     "hands out while frozen": (no_frost, "while it was frozen"),
     "does not close": (open_again, "would open it"),
+    "derives nothing of a day that others opened": (forgets_days_off, "no key of"),
     "lets nothing lapse": (nothing_lapses, "was due and is still there|was due and opened"),
     "lets lapse a day early": (early, "days early"),
     "derives what it erased again": (erased_and_back, "came back|went .* early"),

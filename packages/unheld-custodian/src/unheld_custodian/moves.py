@@ -52,15 +52,7 @@ def opened(state: State, day: int, today: int) -> State:
         raise StateError(f"this set of custodians was retired from {_text(state.retired)} on: ask the next set")
     if day < state.next_day:
         raise StateError(f"day {_text(day)} is over: the chain stands at {_text(state.next_day)} and never goes back")
-    state = skipped(state, day)
-    keys = dict(state.keys)
-    pairs = [pair for pair in columns.window(day, state.late_days, state.lifetimes) if _lives(state, pair, today)]
-    for component, chain in state.chains.items():
-        day_key = columns.day_key(chain, day)
-        for pair in pairs:
-            keys[key_name(pair, day, component)] = columns.column_key(day_key, *pair)
-    state = replace(state, keys=keys, open_days=tuple(sorted((*state.open_days, day))))
-    return skipped(state, day + 1)
+    return replace(skipped(state, day + 1, today), open_days=tuple(sorted((*state.open_days, day))))
 
 
 def issued(state: State, day: int, ask: bytes) -> State:
@@ -78,17 +70,21 @@ def issued(state: State, day: int, ask: bytes) -> State:
     return replace(state, issues={**state.issues, day: (*asks, ask)})
 
 
-def skipped(state: State, day: int) -> State:
-    """The state whose chains stand at `day` or later: no key of an earlier sealing day can be derived any more."""
-    if day <= state.next_day:
-        return state
-    chains = dict(state.chains)
-    for component, link in chains.items():
-        chain = link
-        for _ in range(day - state.next_day):
-            chain = columns.next_link(chain)
-        chains[component] = chain
-    return replace(state, chains=chains, next_day=day)
+def skipped(state: State, day: int, today: int) -> State:
+    """The state whose chains stand at `day` or later: no key of an earlier sealing day can be derived any more.
+
+    The living column keys of each day that is stepped over are derived first: others may have opened it, and who
+    asks for what was sealed on it needs t that hold its keys. Only an open day's are handed out.
+    """
+    chains, keys = dict(state.chains), dict(state.keys)
+    for over in range(state.next_day, day):
+        pairs = [] if _ended(state, over) else columns.window(over, state.late_days, state.lifetimes)
+        living = [pair for pair in pairs if _lives(state, pair, today)]
+        for component, chain in chains.items():
+            day_key = columns.day_key(chain, over)
+            keys |= {key_name(pair, over, component): columns.column_key(day_key, *pair) for pair in living}
+            chains[component] = columns.next_link(chain)
+    return replace(state, chains=chains, keys=keys, next_day=max(day, state.next_day))
 
 
 def closed(state: State, day: int, today: int) -> State:
@@ -98,7 +94,7 @@ def closed(state: State, day: int, today: int) -> State:
     """
     if day >= state.next_day and day > today:
         raise StateError(f"day {_text(day)} was never opened here (today is {_text(today)}): there is nothing to close")
-    state = skipped(state, day + 1)
+    state = skipped(state, day + 1, today)
     return _opened_at(state, [other for other in state.open_days if other != day])
 
 
@@ -108,7 +104,7 @@ def lapsed(state: State, today: int) -> State:
     Chains are stepped to today: others may have opened the days between, and their keys must not be derivable here
     after they lapsed. Days that nobody closed are closed after a day of grace.
     """
-    state = _opened_at(skipped(state, today), [day for day in state.open_days if day >= today - GRACE_DAYS])
+    state = _opened_at(skipped(state, today, today), [day for day in state.open_days if day >= today - GRACE_DAYS])
     if today // _MONTH_DAYS != state.month:
         state = replace(state, month=today // _MONTH_DAYS, month_key=b"", asked={})
     return replace(
@@ -142,7 +138,7 @@ def erased(state: State, pairs: Collection[EventColumn], today: int) -> State:
             raise BadInputError(f"erase {cls} {day}: name a class and a day up to {_text(today)}")
         if cls == "identity" and day != columns.month_start(day):
             raise BadInputError(f"erase identity {_text(day)}: its columns are named by the first day of a month")
-    state = skipped(state, today)
+    state = skipped(state, today, today)
     if state.next_day == today and not _ended(state, today):
         state = opened(state, today, today)
     keys = {name: key for name, key in state.keys.items() if event_column(name) not in pairs}
@@ -152,7 +148,7 @@ def erased(state: State, pairs: Collection[EventColumn], today: int) -> State:
 
 def emptied(state: State, today: int) -> State:
     """The state that holds nothing of the past: no column key, open day or parking key."""
-    return replace(skipped(state, today + 1), keys={}, open_days=(), issues={}, park={})
+    return replace(skipped(state, today + 1, today), keys={}, open_days=(), issues={}, park={})
 
 
 def entombed(state: State, stones: Collection[bytes], plan: tuple[bytes, int, int], today: int) -> State:

@@ -143,26 +143,33 @@ def _asked(house: House, rules: Rules, move: Move, keeper: Keeper) -> Step:
     return Step(move, True, _noted(_with(house, move.who, after), move))
 
 
-def _opened(keeper: Keeper, day: int, today: int, _rules: Rules) -> Keeper | None:
+def _opened(keeper: Keeper, day: int, today: int, rules: Rules) -> Keeper | None:
     if day != today or (day < keeper.next_day and day not in keeper.open):
         return None
     if day in keeper.open:
         return keeper
-    return replace(keeper, next_day=day + 1, open=keeper.open | {day}, held=keeper.held | {day})
+    return replace(_stepped(keeper, day + 1, today, rules), open=keeper.open | {day})
 
 
 def _closed(keeper: Keeper, day: int, today: int, rules: Rules) -> Keeper | None:
     if day > today and day >= keeper.next_day:
         return None
-    stands = max(keeper.next_day, day + 1) if rules.steps else keeper.next_day - (day in keeper.open)
-    return replace(keeper, next_day=stands, open=keeper.open - {day})
+    if not rules.steps:
+        return replace(keeper, next_day=keeper.next_day - (day in keeper.open), open=keeper.open - {day})
+    return replace(_stepped(keeper, day + 1, today, rules), open=keeper.open - {day})
+
+
+def _stepped(keeper: Keeper, day: int, today: int, rules: Rules) -> Keeper:
+    """With its chain at `day` or later, and what is not due yet of the days between."""
+    over = {one for one in range(keeper.next_day, day) if one > today - rules.lifetime}
+    return replace(keeper, next_day=max(keeper.next_day, day), held=keeper.held | over)
 
 
 def _lapsed(keeper: Keeper, today: int, rules: Rules) -> Keeper:
     last = today - rules.lifetime if rules.by_calendar else today
+    keeper = _stepped(keeper, today, today, rules)
     return replace(
         keeper,
-        next_day=max(keeper.next_day, today),
         open=frozenset(day for day in keeper.open if day >= today - GRACE_DAYS),
         held=frozenset(day for day in keeper.held if day > last),
     )

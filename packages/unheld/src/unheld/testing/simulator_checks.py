@@ -11,7 +11,7 @@ from unheld.testing.simclock import DAY, NodeClock, TrueTime
 from unheld.testing.simnet import Weather
 from unheld.testing.simulator_nodes import Branch, Machine
 from unheld_custodian.acts import JUMP_SECONDS
-from unheld_custodian.state import State, Whole, event_column
+from unheld_custodian.state import State, Whole, event_column, key_name
 from unheld_slots.contract import Live
 from unheld_verify import columns, custody, grant, roster
 from unheld_verify.columns import Column, EventColumn
@@ -138,7 +138,9 @@ class Checks:
         assert all(not {one, other} <= honest for _, one, other in read.pairs), f"honest pairs disagree: {read.pairs}"
 
     def end(self, branch: Branch) -> None:
-        """At the end: what is over is over, whoever asks, also for an owner of the branch's keys."""
+        """At the end: what is over is over, also for an owner of the branch's keys; and what lives is held."""
+        for index in filter(self._sound, self.machines):
+            self._complete(index)
         many = self.roster.draft.n - self.roster.draft.t + 1
         for day, told in branch.told.items():
             sound = {index for index in told if self._sound(index)}
@@ -166,6 +168,18 @@ class Checks:
             allowed = min(max(known.error, machine.clock.error, 0), JUMP_SECONDS) + 1
             assert pair in erased or early <= allowed, f"custodian {index}: {pair} went {early / DAY:.1f} days early"
         assert state.next_day >= before.next_day, f"custodian {index}: its chain went back"
+
+    def _complete(self, index: int) -> None:
+        """Whoever opened a day, each custodian holds its keys until they are due or erased, also if it was away."""
+        machine, draft = self.machines[index], self.roster.draft
+        whole, state = machine.whole(), machine.state(self.place)
+        if whole is None or state is None:
+            return
+        for day in range(draft.begins, state.next_day):
+            for pair in columns.window(day, draft.late_days, draft.lifetimes):
+                if columns.due(*pair, draft.lifetimes) > whole.latest // DAY and pair not in state.erased:
+                    missing = [one for one in state.chains if key_name(pair, day, one) not in state.keys]
+                    assert not missing, f"custodian {index}: no key of {pair} sealed on {day}"
 
     def _frozen(self, known: Known, after: Whole, machine: Machine) -> None:
         """Nothing is handed out while it is frozen."""
