@@ -22,9 +22,9 @@ def build() -> dict[str, Any]:
     private, public = crypto.park_keypair()
     reply_private, reply = crypto.park_keypair()
     door = custody.door(ADDRESS, public, AT, CUSTODIAN)
-    asked = Ask("close", ADDRESS, "branch", AT, reply, {"day": "2026-07-06", "seen": 7}, b"\x0a" * 16)
+    asked = Ask("close", ADDRESS, "branch", AT, reply, {"day": "2026-07-06", "seen": [7, "00" * 8]}, b"\x0a" * 16)
     ask = signed.sign(asked.document(), BRANCH)
-    bodies = [{"generation": 8}, custody.refusal(StateError("2026-07-06 is over"))]
+    bodies = [{"generation": 8, "tag": "11" * 8}, custody.refusal(StateError("2026-07-06 is over"))]
     return {
         "page": "docs/spec/custody.md",
         "custodian": crypto.sign_public(CUSTODIAN).hex(),

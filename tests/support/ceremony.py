@@ -48,7 +48,7 @@ class World:
     clocks: list[Clock] = field(default_factory=list)
     roster: Roster | None = None
     transcript: Signed | None = None
-    seen: dict[int, int] = field(default_factory=dict)
+    seen: dict[int, list[Any]] = field(default_factory=dict)
     elapsed: Callable[[], float] | None = None
 
     @classmethod
@@ -131,7 +131,7 @@ class World:
         seed = changed.pop("seed", None)
         private, public = crypto.park_keypair()
         role = BRANCH if act in custody.ACTS[BRANCH] else HEADQUARTERS
-        said = {"seen": self.seen.get(index, 0)} | dict(body or {})
+        said = {"seen": self.seen.get(index, [0, ""])} | dict(body or {})
         ask = Ask(act, self.address(index), role, self.clocks[index].second, public, said)
         ask = replace(ask, **changed)
         signature = signed.sign(ask.document(), seed or SEEDS[ask.role])

@@ -38,6 +38,7 @@ class Desk:
     acts: Mapping[str, Act] = field(default_factory=dict)
     bend: Callable[[bytes], bytes] = lambda data: data
     generation: int = 1
+    tag: str = "00" * 8
     at: int = NOW
     doors: list[tuple[bytes, bytes]] = field(default_factory=list, repr=False)
     asked: list[custody.Ask] = field(default_factory=list)
@@ -62,7 +63,7 @@ class Desk:
         statement = canonical.encode({
             "v": 1, "kind": kind, "store": self.address.store.hex(), "set": self.address.set, "custodian": self.index,
             "day": columns.day_text(day), "columns": [[cls, columns.day_text(on)] for cls, on in pairs],
-            "generation": self.generation, "slot": "file",
+            "generation": self.generation, "tag": self.tag, "slot": "file",
         })  # fmt: skip
         return Attestation(statement, crypto.sign(self.seed, columns.ATTEST_LABEL + statement))
 
@@ -78,7 +79,7 @@ class Desk:
             act = self.acts.get(self.asked[-1].act)
             if act is None:
                 raise StateError(f"{self.asked[-1].act}: not here")
-            body = act(self, dict(self.asked[-1].body)) | {"generation": self.generation}
+            body = act(self, dict(self.asked[-1].body)) | {"generation": self.generation, "tag": self.tag}
         except UnheldError as error:
             body = custody.refusal(error)
         return custody.answer(ask, self.address, self.at, body, self.seed).encode()

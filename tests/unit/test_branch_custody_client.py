@@ -189,23 +189,42 @@ def test_an_answer_recorded_earlier_does_not_count() -> None:
 
 def test_a_custodian_put_back_from_a_backup_is_seen() -> None:
     """It told of a higher generation before: what it says now is not taken."""
-    way, seen = lines(status=lambda _, __: {}), {0: 5}
+    way, seen = lines(status=lambda _, __: {}), {0: (5, "00" * 8)}
     way.desks[0].generation = 4
 
     with pytest.raises(RolledBackError, match="generation 4"):
         client(way, seen).ask(0, "status")
-    assert seen == {0: 5}
+    assert seen == {0: (5, "00" * 8)}
+
+
+def test_the_same_generation_under_another_tag_is_a_copy_that_went_on() -> None:
+    """It was put back, and has written as often as the one that was known."""
+    way, seen = lines(status=lambda _, __: {}), {0: (5, "11" * 8)}
+    way.desks[0].generation = 5
+
+    with pytest.raises(RolledBackError, match="put back"):
+        client(way, seen).ask(0, "status")
+    assert seen == {0: (5, "11" * 8)}
+
+
+def test_nothing_is_learned_of_one_that_says_it_was_put_back() -> None:
+    """Its younger generation would make the asker forget what it was before, and take it for sound."""
+    way, seen = lines(status=lambda _, __: {"rolled_back": True}), {0: (5, "11" * 8)}
+    way.desks[0].generation = 9
+
+    client(way, seen).ask(0, "status")
+    assert seen == {0: (5, "11" * 8)}
 
 
 def test_each_ask_tells_the_highest_generation_known() -> None:
     """So that a custodian that was put back learns it from whoever asks."""
-    way, seen = lines(status=lambda _, __: {}), {1: 5}
+    way, seen = lines(status=lambda _, __: {}), {1: (5, "11" * 8)}
     way.desks[1].generation = 9
     for _ in range(2):
         client(way, seen).ask(1, "status")
 
-    assert [asked.body["seen"] for asked in way.desks[1].asked] == [5, 9]
-    assert seen == {1: 9}
+    assert [asked.body["seen"] for asked in way.desks[1].asked] == [[5, "11" * 8], [9, "00" * 8]]
+    assert seen == {1: (9, "00" * 8)}
 
 
 def test_a_day_opens_with_those_that_answer() -> None:

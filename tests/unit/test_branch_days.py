@@ -332,7 +332,7 @@ def test_the_highest_generation_outlives_the_process(branch: Branch) -> None:
 
     assert set(seen) == {0, 1, 2}
     kept = branch.attested().seen(1)
-    kept[0] = 1
+    kept[0] = (1, "00" * 8)
     assert branch.attested().seen(1)[0] == seen[0]
 
 

@@ -29,7 +29,7 @@ ELSEWHERE = [replace(ADDRESS, store=bytes(16)), replace(ADDRESS, set=2), replace
 
 
 def _ask(address: Address = ADDRESS, **fields: Any) -> Signed:
-    return signed.sign({**Ask("status", address, "branch", 1, REPLY, {"seen": 0}).document(), **fields}, BRANCH)
+    return signed.sign({**Ask("status", address, "branch", 1, REPLY, {"seen": [0, ""]}).document(), **fields}, BRANCH)
 
 
 @pytest.mark.parametrize("elsewhere", ELSEWHERE, ids=str)

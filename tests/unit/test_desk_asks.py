@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.support.ceremony import DAY, NOON, SEEDS, World, party_plan, plan_of
-from unheld_custodian import moves
+from unheld_custodian import kept, moves
+from unheld_custodian.state import Whole
+from unheld_slots.slot import FileSlot
 from unheld_verify import columns, custody, note, signed, spoken
 from unheld_verify.custody import BRANCH
 from unheld_verify.errors import (
@@ -266,7 +269,7 @@ def test_the_person_confirms_the_date(world: World) -> None:
     world.ask(0, "open", TODAY)
     world.at(NOON + 100 * 86_400)
     world.desks[0].believe(DAY + 100)
-    assert world.ask(0, "status")["keys"] == 0
+    assert world.ask(0, "status")["lapses"] > columns.day_text(DAY + 100)
 
 
 def test_a_date_that_the_clock_does_not_say_is_not_believed(world: World) -> None:
@@ -283,7 +286,8 @@ def put_back(world: World) -> None:
     shutil.copy(world.folder / "0.slot", world.folder / "old.slot")
     world.ask(0, "open", TODAY)
     world.ask(0, "erase", {"plan": plan_of("day", DAY)})
-    world.seen[0] = world.desks[0].overview().generation
+    told = world.ask(0, "status")
+    world.seen[0] = [told["generation"], told["tag"]]
     shutil.rmtree(world.folder / "c0")
     shutil.copytree(world.folder / "old", world.folder / "c0")
     shutil.copy(world.folder / "old.slot", world.folder / "0.slot")
@@ -303,13 +307,49 @@ def test_what_headquarters_knows_of_a_backup_is_kept(world: World) -> None:
     put_back(world)
     assert world.ask(0, "beat", TODAY)["rolled_back"]
     with pytest.raises(RolledBackError):
-        world.ask(0, "open", {**TODAY, "seen": 0})
+        world.ask(0, "open", {**TODAY, "seen": [0, ""]})
+
+
+def test_a_custodian_that_wrote_on_after_it_was_put_back_is_known_by_its_tag(world: World) -> None:
+    """It passes the generation that its askers knew, and is not the one that they knew."""
+    put_back(world)
+    known = world.seen[0]
+    for _ in range(8):
+        world.ask(0, "open", {**TODAY, "seen": [0, ""]})
+    assert world.desks[0].overview().generation > known[0]
+
+    with pytest.raises(RolledBackError):
+        world.ask(0, "open", TODAY)
+    with pytest.raises(RolledBackError):
+        world.ask(0, "open", {**TODAY, "seen": [known[0] + 1, known[1]]})
+
+
+def test_the_status_of_one_put_back_says_so_to_the_branch(world: World) -> None:
+    """A branch whose word is not kept would otherwise take the copy's generation for the newest."""
+    put_back(world)
+    assert world.ask(0, "status")["rolled_back"]
+    assert not world.ask(0, "status", {"seen": [0, ""]})["rolled_back"]
+
+
+@pytest.mark.parametrize("back", [0, 1, 7, kept.TAGS_MOST - 1])
+def test_every_generation_is_known_by_its_own_tag(tmp_path: Path, back: int) -> None:
+    """As far back as tags are kept; another tag of it is unknown, and what is older is believed."""
+    whole = Whole("x", 0, tags=b"".join(number.to_bytes(8, "big") for number in range(kept.TAGS_MOST)))
+    memory = kept.Kept.create(tmp_path / "c", FileSlot.create(tmp_path / "slot"), whole)
+    tags = memory.whole.tags
+    memory._sealed = SimpleNamespace(generation=5000)  # type: ignore[assignment]
+    tag = tags[len(tags) - 8 * (back + 1) :][:8].hex()
+
+    assert memory.knows(5000 - back, tag)
+    assert not memory.knows(5000 - back, "ff" * 8)
+    assert not memory.knows(5001, tag)
+    assert memory.knows(5000 - kept.TAGS_MOST, "")
 
 
 def test_the_branch_alone_ends_no_custodian(world: World) -> None:
     """A number made up at a branch that was taken is refused, and forgotten."""
     with pytest.raises(RolledBackError):
-        world.ask(0, "open", {**TODAY, "seen": 10**9})
+        world.ask(0, "open", {**TODAY, "seen": [10**9, "00" * 8]})
     assert world.ask(0, "open", TODAY)
 
 

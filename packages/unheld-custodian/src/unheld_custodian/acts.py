@@ -107,13 +107,13 @@ def answer(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document
     """Do what an authentic ask (of this digest) says. Raises UnheldError: then nothing was done."""
     if abs(ask.at - time.clock) > SKEW_SECONDS:
         raise NotAllowedError(f"asked at {ask.at}, and the clock here says {time.clock}: set the clocks right")
-    _check_seen(custodian, ask)
+    older = _is_older(custodian, ask)
     if ask.act not in _ALWAYS:
         _check_may(custodian, ask.act, time)
     if ask.act in _ORDERED:
         _check_order(custodian, ask)
     body = _ACTS[ask.act](custodian, ask, digest, time)
-    return body | {"generation": custodian.kept.generation}
+    return body | custodian.kept.stamp() | ({"rolled_back": True} if older else {})
 
 
 def lapsed(whole: Whole, time: Now) -> Whole:
@@ -130,16 +130,17 @@ def lapsed(whole: Whole, time: Now) -> Whole:
     return after if after == whole else moves.noted(after, time.second, "let lapse what was due")
 
 
-def _check_seen(custodian: Custodian, ask: Ask) -> None:
-    seen = ask.body.get("seen", 0)
-    if type(seen) is not int:
-        raise BadInputError("seen: not a number")
-    older = seen > custodian.kept.generation
+def _is_older(custodian: Custodian, ask: Ask) -> bool:
+    seen = ask.body.get("seen", [0, ""])
+    if not isinstance(seen, list) or [type(one) for one in seen] != [int, str]:
+        raise BadInputError("seen: not a generation and its tag")
+    older = not custodian.kept.knows(*seen)
     # The branch alone could end a custodian with a number of its own, so only headquarters' word is kept.
     if older and ask.role == HEADQUARTERS:
         custodian.change(lambda state: replace(state, rolled_back=True), "was put back from an older copy")
     if (older or custodian.state.rolled_back) and ask.act not in _ALWAYS:
         raise RolledBackError("this custodian was put back from a backup: it serves this set no more, replace it")
+    return older
 
 
 def _check_may(custodian: Custodian, act: str, time: Now) -> None:

@@ -194,9 +194,8 @@ class Custodian:
             "custodian": state.index,
             "day": columns.day_text(day),
             "columns": [[cls, columns.day_text(when)] for cls, when in columns.in_order(pairs)],
-            "generation": self.kept.generation,
             "slot": self.kept.slot,
-        }
+        } | self.kept.stamp()
         statement = canonical.encode(said | ({"issue": issue} if issue else {}))
         return Attestation(statement, crypto.sign(state.sign, columns.ATTEST_LABEL + statement))
 

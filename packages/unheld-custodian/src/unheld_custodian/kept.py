@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from unheld_custodian.state import Whole, decode, encode
 from unheld_slots import durable
 from unheld_slots.sealed import SealedState
 from unheld_slots.slot import Slot
+from unheld_verify import crypto
 from unheld_verify.errors import UnheldError
 
 NAME = "custodian"
+TAGS_MOST = 4096
+_TAG = 8
 
 
 class Kept:
@@ -31,7 +36,7 @@ class Kept:
         """Lay down a first memory. Raises StateError when one is there."""
         durable.make_folders(folder)
         sealed = SealedState(folder, NAME, slot)
-        sealed.create(encode(whole))
+        sealed.create(encode(_tagged(whole)))
         return cls(sealed)
 
     @property
@@ -48,6 +53,15 @@ class Kept:
         with self._disk():
             return self._sealed.generation
 
+    def stamp(self) -> dict[str, Any]:
+        """Its generation and that one's tag. Who knows them knows this memory from a copy that went on elsewhere."""
+        return {"generation": self.generation, "tag": self.whole.tags[-_TAG:].hex()}
+
+    def knows(self, generation: int, tag: str) -> bool:
+        """Whether it was this one at that generation. One that is older than the tags it keeps is believed."""
+        behind, tags = self.generation - generation, self.whole.tags
+        return behind >= len(tags) // _TAG or (behind >= 0 and tags[-_TAG * (behind + 1) :][:_TAG].hex() == tag)
+
     @property
     def slot(self) -> str:
         """How far an erasure holds here, in words."""
@@ -58,7 +72,7 @@ class Kept:
         before = self.whole
         after = move(before)
         if after != before:
-            self._read = None
+            after, self._read = _tagged(after), None
             with self._disk():
                 self._sealed.replace(encode(after))
             self._read = after
@@ -71,3 +85,7 @@ class Kept:
         except UnheldError as error:
             self.trouble = error
             raise
+
+
+def _tagged(whole: Whole) -> Whole:
+    return replace(whole, tags=(whole.tags + crypto.random_bytes(_TAG))[-_TAG * TAGS_MOST :])

@@ -21,8 +21,8 @@ A letter to a door that the custodian has no more (it started anew) is answered 
     tombstone           plan, hashes       hashes (of those asked, the ones that it holds now; hex)
     status              -                  figures
 
-Besides, every ask of a running set carries `seen`, the highest generation of this custodian that the asker knows of,
-and every answer `generation`, the custodian's own: so that neither goes back unseen.
+Besides, every ask of a running set carries `seen`, the newest [generation, tag] of this custodian that the asker knows
+of, and every answer `generation` and `tag`, the custodian's own: so that neither goes back unseen.
 
 The documents of a ceremony (`unheld_verify.roster`) travel as they are: they are signed, and what is secret in them is
 sealed to one-time keys already. A custodian answers each with its next one, or with `wait` until a person decided.

@@ -4,7 +4,7 @@
     attestations/SET-INDEX-opened.json         of the last day that it opened
     attestations/SET-INDEX-closed.json         of the last day that it closed
     attestations/SET-INDEX-erased-DIGEST.json  one for each list of columns, until all of them have lapsed
-    attestations/seen.json                     the highest generation that each custodian spoke of
+    attestations/seen.json                     the newest (generation, tag) that each custodian spoke of
 
 It is testimony: who attests may lie, and says only what it holds itself. A column is attested gone once so many
 attested that fewer than t are left, and the branch holds no key of it.
@@ -88,8 +88,8 @@ class Attested:
         enough = all(len(attested[one.draft.set]) > one.draft.n - one.draft.t for one in sets)
         return Standing(is_open, attested, enough and bool(sets) and not is_open)
 
-    def seen(self, number: int) -> MutableMapping[int, int]:
-        """The highest generation of each custodian of a set; what is put in is on the disk when the call returns."""
+    def seen(self, number: int) -> MutableMapping[int, tuple[int, str]]:
+        """The newest (generation, tag) of each custodian of a set; what is put in is on the disk when this returns."""
         return _Seen(self._folder / _SEEN, number)
 
     def _read(self, path: Path) -> tuple[Attestation, dict[str, Any]]:
@@ -107,28 +107,28 @@ class Attested:
 _SEEN_LOCK = Lock()
 
 
-class _Seen(MutableMapping[int, int]):
+class _Seen(MutableMapping[int, tuple[int, str]]):
     """One set's part of the file; several sets' clients write it from several threads."""
 
     def __init__(self, path: Path, number: int) -> None:
         self._path = path
         self._set = str(number)
 
-    def _all(self) -> dict[str, dict[str, int]]:
+    def _all(self) -> dict[str, dict[str, list[Any]]]:
         return dict(canonical.decode(self._path.read_bytes())) if self._path.is_file() else {}
 
-    def _own(self) -> dict[int, int]:
-        return {int(index): generation for index, generation in self._all().get(self._set, {}).items()}
+    def _own(self) -> dict[int, tuple[int, str]]:
+        return {int(index): (generation, tag) for index, (generation, tag) in self._all().get(self._set, {}).items()}
 
-    def __getitem__(self, index: int) -> int:
+    def __getitem__(self, index: int) -> tuple[int, str]:
         return self._own()[index]
 
-    def __setitem__(self, index: int, generation: int) -> None:
+    def __setitem__(self, index: int, stamp: tuple[int, str]) -> None:
         with _SEEN_LOCK:
             whole = self._all()
             own = whole.setdefault(self._set, {})
-            if generation > own.get(str(index), -1):
-                own[str(index)] = generation
+            if stamp[0] > own.get(str(index), [-1])[0]:
+                own[str(index)] = list(stamp)
                 durable.make_folder(self._path.parent)
                 durable.write_file(self._path, canonical.encode(whole))
 

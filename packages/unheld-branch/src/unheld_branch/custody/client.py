@@ -32,6 +32,9 @@ from unheld_verify.signed import Document, Signed
 
 SECONDS = 20.0
 _DAY = 86_400
+Stamp = tuple[int, str]
+"""A generation of a custodian's state and the random tag (hex) that tells it from that of a copy put back."""
+NEVER: Stamp = (0, "")
 _HOSTILE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 Answer = TypeVar("Answer")
 
@@ -40,7 +43,7 @@ Answer = TypeVar("Answer")
 class Client:
     """One party's line to the custodians of a set; `seed` is its Ed25519 key, `role` what it may ask for.
 
-    `clock` tells Unix seconds. `seen` remembers the highest generation of each custodian, by index.
+    `clock` tells Unix seconds. `seen` remembers the newest (generation, tag) of each custodian, by index.
     """
 
     roster: Roster
@@ -48,10 +51,10 @@ class Client:
     seed: bytes = field(repr=False)
     role: str
     clock: Callable[[], int]
-    seen: MutableMapping[int, int] | None = None
+    seen: MutableMapping[int, Stamp] | None = None
 
     def __post_init__(self) -> None:
-        self._seen: MutableMapping[int, int] = {} if self.seen is None else self.seen
+        self._seen: MutableMapping[int, Stamp] = {} if self.seen is None else self.seen
 
     def address(self, index: int) -> Address:
         """Where custodian `index` of this set is."""
@@ -63,9 +66,9 @@ class Client:
         Raises AwayError when nothing came back, or what no custodian says; VerificationError when another signed it or
         it answers something else; RolledBackError when the custodian is older than it was.
         """
-        address, seen = self.address(index), self._seen.get(index, 0)
+        address, seen = self.address(index), self._seen.get(index, NEVER)
         private, public = crypto.park_keypair()
-        whole = {**(body or {}), "seen": seen}
+        whole = {**(body or {}), "seen": list(seen)}
         ask = signed.sign(Ask(act, address, self.role, self.clock(), public, whole).document(), self.seed)
         said = self._call(index, custody.knock(address))
         for _ in range(2):
@@ -96,16 +99,17 @@ class Client:
             raise VerificationError(f"{self._name(index)}: its door is not of this hour; check both clocks")
         return key
 
-    def _remember(self, index: int, answer: Document, seen: int) -> None:
-        generation = answer.get("generation")
-        if type(generation) is not int:
+    def _remember(self, index: int, answer: Document, seen: Stamp) -> None:
+        generation, tag = answer.get("generation"), answer.get("tag")
+        if type(generation) is not int or not isinstance(tag, str):
             raise BadInputError(f"{self._name(index)}: it does not say of which generation its state is")
-        if generation < seen:
+        if generation < seen[0] or (generation == seen[0] and tag != seen[1]):
             raise RolledBackError(
-                f"{self._name(index)}: its state is of generation {generation}, it spoke from {seen} before: it was "
-                "put back from a backup"
+                f"{self._name(index)}: its state is of generation {generation} ({tag}), it spoke from {seen[0]} "
+                f"({seen[1]}) before: it was put back from a backup"
             )
-        self._seen[index] = max(seen, generation)
+        if answer.get("rolled_back") is not True:  # else what it was before would be forgotten here too
+            self._seen[index] = (generation, tag)
 
     def _name(self, index: int) -> str:
         return f"custodian {index} ({self.roster.draft.names[index]})"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from unheld.testing.simclock import NodeClock
 from unheld.testing.simdisk import Crash, Disk, MemorySlot
-from unheld_branch.custody.client import Client, Remote
+from unheld_branch.custody.client import Client, Remote, Stamp
 from unheld_branch.keys.columns import DayKeys, agreeing, corroborated, merge_pushes
 from unheld_custodian.desk import Desk
 from unheld_custodian.kept import NAME
@@ -281,14 +281,14 @@ class Headquarters:
 
 def attacker(roster: Roster, seed: bytes, role: str, clock: NodeClock, machines: Mapping[int, Machine]) -> Client:
     """Who has a stolen key and the line, and says of no custodian how old it is."""
-    seen: MutableMapping[int, int] = _Nothing()
+    seen: MutableMapping[int, Stamp] = _Nothing()
     return Client(roster, Straight(machines), seed, role, clock.now, seen)
 
 
-class _Nothing(dict[int, int]):
+class _Nothing(dict[int, Stamp]):
     """Remembers no generation."""
 
-    def __setitem__(self, index: int, generation: int) -> None:
+    def __setitem__(self, index: int, stamp: Stamp) -> None:
         """Forget it."""
 
 
