@@ -26,19 +26,20 @@ LONGEST = max(LIFETIMES[cls] for cls in RECORD_CLASSES)
 SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 12))]
 
 
-def drawn(seed: int) -> tuple[int, str]:
-    """A day of the second half of the month, and a stage of it."""
+def drawn(seed: int, days: int) -> tuple[int, str]:
+    """A day of the second half, and a stage of it."""
     dice = random.Random(seed)  # noqa: S311 - which moment a test looks at
-    return dice.randrange(OPERATOR.days // 2, OPERATOR.days), dice.choice(STAGES)
+    return dice.randrange(days // 2, days), dice.choice(STAGES)
 
 
-@pytest.fixture(scope="module")
-def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robber]:
-    """A month of a branch with custodians elsewhere, and then as long as anything lives."""
+@pytest.fixture(scope="module", params=[10, pytest.param(OPERATOR.days, marks=pytest.mark.long)])
+def month(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robber]:
+    """Days of a branch with custodians elsewhere: a month, or the first third of it."""
+    days: int = request.param
     made = made_abroad(tmp_path_factory.mktemp("month"), N, T, lifetimes=LIFETIMES)
-    wanted = {drawn(seed) for seed in range(12)}
+    wanted = {drawn(seed, days) for seed in range(12)}
     with robber(made) as found:
-        for number, when in enumerate(OPERATOR.sealing_days):
+        for number, when in enumerate(OPERATOR.sealing_days[:days]):
 
             def seen(stage: str, number: int = number) -> None:
                 found.take()
@@ -46,13 +47,13 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robber]:
                     found.moment(stage)
 
             made.live(OPERATOR, when, seen)
-        found.moment("asked")
+        found.days = days
         yield found
 
 
 def moment_of(month: Robber, seed: int) -> tuple[Moment, int]:
     """The seed's moment, and the newest sealing day at it."""
-    number, stage = drawn(seed)
+    number, stage = drawn(seed, month.days)
     day = columns.day_of(OPERATOR.sealing_days[number])
     second = (day + 1) * 86_400 + 3600 if stage == "night" else day * 86_400 + 86_399
     return next(one for one in month.moments if (one.stage, one.second) == (stage, second)), day

@@ -12,10 +12,8 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from tests.support.stores import TestStore, made_store
 from unheld import assembly
@@ -76,9 +74,9 @@ class Abroad(TestStore):
             folder = self.desk_folder(index)
             folder.mkdir(parents=True)
             slot = FileSlot.create(folder / "custodian.slot")
-            self.desks.append(Desk.create(folder / "state", slot, assembly.local_names(n)[index], lambda: self.now))
+            self.desks.append(Desk.create(folder / "state", slot, f"Custodian {index}", lambda: self.now))
         where, seed = self.deployment, self.deployment.seed("plan")
-        names, begins = assembly.local_names(n), self.now // 86_400
+        names, begins = [desk.name for desk in self.desks], self.now // 86_400
         proposed = assembly.draft(where.policy(), 1, names, t, begins, where.branch_seed())
         made = Ceremony.begin(ceremony.place(where.custody, 1), proposed, seed)
         while not made.go(self.tap, seed).over:
@@ -131,8 +129,7 @@ class Abroad(TestStore):
 
 def made_abroad(folder: Path, n: int, t: int, **policy: Any) -> Abroad:
     """A new store with `n` custodians elsewhere, founded over the line."""
-    with patch("tests.support.stores.found", partial(assembly.found, remote=True)):
-        made = made_store(folder, n, t, **policy)
+    made = made_store(folder, n, t, remote=True, **policy)
     abroad = Abroad(made.folder, made.deployment, made.now)
     abroad.found(n, t)
     return abroad
@@ -157,12 +154,13 @@ class Moment:
 
 @dataclass
 class Robber:
-    """Copies every disk at every step, and remembers moments."""
+    """Copies every disk at every step, and remembers moments, and how many days there were."""
 
     made: Abroad
     branch: Copies
     custodians: list[Copies]
     moments: list[Moment] = field(default_factory=list)
+    days: int = 0
 
     def take(self) -> None:
         """One more copy of every disk."""
