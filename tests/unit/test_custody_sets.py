@@ -19,6 +19,7 @@ from unheld.custody import ceremony
 from unheld.workflows import custody
 from unheld.workflows.custody import Proposal, Standing
 from unheld_branch.workflows import custody as taking
+from unheld_custodian.state import event_column
 from unheld_verify import canonical, columns, roster
 from unheld_verify.errors import BadInputError, NoStoreError, NotAllowedError, PartialError, StateError
 
@@ -215,18 +216,15 @@ def test_custodians_freeze_when_headquarters_falls_silent(made: TestStore) -> No
     key.rename(key.with_name("away"))
     with made.opened(), pytest.raises(StateError, match="frozen by silence"):
         made.custodians.open_day(made.now // 86_400)
-    held = {cls for cls, _, *_ in map(_column, made.state(0).keys)}
-    assert held == {"charge", "contact", "identity"}
+    held = {event_column(name) for name in made.state(0).keys}
+    assert ("place", columns.day_of(FIRST)) not in held
+    assert ("charge", columns.day_of(FIRST)) in held
     key.with_name("away").rename(key)
 
     with at(made):
         assert not [one.away for one in custody.beat(made.deployment) if one.away]
 
     assert made.open_day(columns.date_of(made.now // 86_400)).custodians == 3
-
-
-def _column(name: tuple[int, int, int, int]) -> tuple[str, int]:
-    return columns.CLASS_NAMES[name[0]], name[1]
 
 
 def test_headquarters_freezes_and_thaws(made: TestStore) -> None:

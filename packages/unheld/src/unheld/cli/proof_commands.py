@@ -12,7 +12,7 @@ from unheld.cli.app import group
 from unheld.cli.output import Answer, Surface, command, counted, settings
 from unheld.cli.store_commands import deployment
 from unheld.inventory import Inventory
-from unheld.workflows import running
+from unheld.workflows import custody, running
 from unheld_slots import durable
 from unheld_verify import checkpoint, note, receipt, tiles
 from unheld_verify.errors import BadInputError, CannotVerifyError, UsageError
@@ -62,7 +62,7 @@ def head(place: Place = "", log_key: LogKey = "") -> Answer:
 
 @command(log, "publish", Surface.FIGURES)
 def publish() -> Answer:
-    """Publish what waits, filled up with dummies: once a day, by the clock."""
+    """Publish what waits, filled up with dummies; let custodians hear headquarters: once a day, by the clock."""
     where = deployment()
     if where.has_store:
         with where.opened(write=True) as store:
@@ -70,7 +70,10 @@ def publish() -> Answer:
     else:
         where.policy()
         count = running.publish(where, None)
-    return Answer([f"{counted(count, 'log entry', 'log entries')} published, dummies included"], {"published": count})
+    heard = custody.heard(where)
+    said = [f"{counted(count, 'log entry', 'log entries')} published, dummies included"]
+    said += [f"{counted(heard, 'custodian')} heard headquarters"] if heard else []
+    return Answer(said, {"published": count, "heard": heard})
 
 
 @command(log, "verify", Surface.FIGURES)

@@ -248,7 +248,7 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
         "inventory": "the inventory in a sentence",
     },
     "log head": {"origin": "the log's public name", "size": "entries", "root": "a digest"},
-    "log publish": {"published": "entries, dummies included"},
+    "log publish": {"published": "entries, dummies included", "heard": "a count of custodians"},
     "log verify": {"size": "entries", "root": "a digest", **_STEPS},
     "log prove": {"receipt": "the file the caller named", "index": "place in the public log", **_STATEMENT},
     "receipt check": {"says": "the statement in a sentence", **_STATEMENT, **_STEPS},

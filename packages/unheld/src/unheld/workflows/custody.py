@@ -166,6 +166,14 @@ def beat(deployment: Deployment) -> list[Answer]:
     return ask(deployment, "beat", {"day": columns.day_text(assembly.clock().now() // 86_400)})
 
 
+def heard(deployment: Deployment) -> int:
+    """How many heard headquarters with the daily publication. Where nobody can, `unheld custody beat` says why."""
+    try:
+        return sum(not answer.away for answer in beat(deployment))
+    except UnheldError:
+        return 0
+
+
 def drill(deployment: Deployment) -> Drill:
     """Let every person hear four words and answer, as in a ceremony. The same drill until all have answered it."""
     with _held(deployment):
