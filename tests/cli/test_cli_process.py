@@ -323,7 +323,7 @@ def test_the_words_of_an_act(said: dict[str, str]) -> None:
     text = next(text for label, text in said.items() if label == "erase apply")
 
     assert re.sub(r"\d+\.\d ms", "… ms", text) == (
-        "key overwritten: 2 rows in 2 copies of the tree, … ms\n"
+        "key overwritten: 4 rows in 2 copies of the tree, … ms\n"
         "  erasable slot: file: does not survive a snapshot of this disk\n"
         "  this store is 1 of 2 known places holding such data, 1 not covered\n"
         "  this binds everybody who had not copied the row and the columns before\n"

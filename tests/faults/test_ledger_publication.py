@@ -77,7 +77,7 @@ def test_closed_entries_take_the_places_of_dummies(made: TestStore) -> None:
 
     assert made.publish() == 32
     assert each_once(made, posted)
-    assert len(opened(made)) == 3
+    assert len(opened(made)) == 4
 
 
 def test_forty_waiting_statements_go_out_in_one_publication(made: TestStore) -> None:
@@ -86,7 +86,7 @@ def test_forty_waiting_statements_go_out_in_one_publication(made: TestStore) -> 
 
     assert made.publish() == 64
     assert each_once(made, posted)
-    assert len(opened(made)) == 43
+    assert len(opened(made)) == 44
 
 
 @pytest.mark.parametrize("with_store", [True, False], ids=["store", "no store"])
@@ -184,7 +184,7 @@ def test_store_that_comes_back_says_nothing_twice(made: TestStore) -> None:
     made.publish()
 
     assert each_once(made, posted + more)
-    assert len(opened(made)) == 6
+    assert len(opened(made)) == 7
 
 
 def test_store_that_comes_back_to_places_that_were_taken_plans_anew(
@@ -206,7 +206,7 @@ def test_store_that_comes_back_to_places_that_were_taken_plans_anew(
     made.publish()
 
     assert each_once(made, posted)
-    assert len(opened(made)) == 5
+    assert len(opened(made)) == 6
 
 
 def _roots(made: TestStore, seen: dict[int, bytes]) -> None:

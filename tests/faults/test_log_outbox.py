@@ -18,7 +18,7 @@ from unheld_verify.tiles import Log
 
 @pytest.fixture
 def made(tmp_path: Path) -> TestStore:
-    """A store with five statements waiting: genesis, open, batch, forgetting, close."""
+    """A store with six statements waiting: genesis, custodians, open, batch, forgetting, close."""
     made = made_store(tmp_path / "m")
     made.open_day(FIRST)
     made.ingest(calls(Call(ALICE), Call(BOB)))
@@ -48,7 +48,7 @@ def test_statements_are_published_with_dummies_and_open(made: TestStore) -> None
     assert made.publish() == 32
 
     assert size(made) == 32
-    assert kinds(made) == ["genesis", "open", "batch", "erase-parties", "close"]
+    assert kinds(made) == ["genesis", "custodians", "open", "batch", "erase-parties", "close"]
     for index in log_of(made).opened(32):
         statement.verify(log_of(made).opening(index), made.deployment.policy().origin)
 
@@ -58,7 +58,7 @@ def test_a_quiet_day_looks_like_any_other(made: TestStore) -> None:
     made.publish()
 
     assert made.publish() == 32
-    assert (size(made), len(kinds(made))) == (64, 5)
+    assert (size(made), len(kinds(made))) == (64, 6)
 
 
 def test_more_than_a_cadence_goes_out_in_whole_cadences(made: TestStore) -> None:
@@ -68,7 +68,7 @@ def test_more_than_a_cadence_goes_out_in_whole_cadences(made: TestStore) -> None
             store.commit({"kind": "rows", "rows": ""}, say=[store.opening("parked", period=1, records_at_most=1024)])
 
     assert made.publish() == 64
-    assert len(kinds(made)) == 40
+    assert len(kinds(made)) == 41
 
 
 def test_what_comes_later_goes_out_later(made: TestStore) -> None:
@@ -77,7 +77,7 @@ def test_what_comes_later_goes_out_later(made: TestStore) -> None:
     made.open_day(FIRST + timedelta(1))
     made.publish()
 
-    assert kinds(made)[5:] == ["open"]
+    assert kinds(made)[6:] == ["open"]
     assert size(made) == 64
 
 

@@ -17,7 +17,7 @@ from unheld_branch.store.check import check
 from unheld_slots import durable
 from unheld_verify.errors import RolledBackError, SealedError, StateError, WrongKeyError
 
-BEGUN = 3  # generations: genesis, the day's opening, the batch
+BEGUN = 4  # generations: genesis, the custodians, the day's opening, the batch
 
 
 class Crash(BaseException):
@@ -70,9 +70,9 @@ def when(action: str, act: Callable[[], None]) -> Callable[[str, Path], None]:
 
 
 def test_no_file_of_a_store_in_a_token_is_a_slot(both: tuple[TestStore, SoftToken]) -> None:
-    """The slots' folder has the names of the slots and no key; the token has one key of each."""
+    """The slots' folder has the names of the slots, the key that the branch signs with, and none that opens anything; the token has one key of each."""
     made, token = both
-    assert [path.name for path in made.deployment.slots.iterdir()] == ["slots.toml"]
+    assert sorted(path.name for path in made.deployment.slots.iterdir()) == ["branch.seed", "slots.toml"]
     assert (token.keys("root"), len(token.keys("open"))) == ([BEGUN], 1)
 
 
@@ -197,7 +197,7 @@ def test_a_store_is_founded_on_a_token_by_a_command(tmp_path: Path, monkeypatch:
     assert ended.code == 0, ended.err
     said = " ".join(ended.out.split())
     assert "erasable slot: file: does not survive a snapshot of this disk; token: key destroyed in" in said
-    assert (token.keys("root"), token.keys("open"), token.keys("custodian-0")) == ([1], [1], [1])
+    assert [len(token.keys(name)) for name in ("root", "open", "custodian-0")] == [1, 1, 1]
     again = in_process(["--store", str(tmp_path / "other"), "init", *named])
     assert "none is replaced" in " ".join(again.err.split())
     assert not (tmp_path / "other").exists()

@@ -46,7 +46,8 @@ def key(out: Annotated[Path, typer.Option(help="Folder for the card: a page to p
     durable.write_file(out / "card.txt", ("\n".join(made.lines()) + "\n").encode())
     durable.write_file(out / "public-key.txt", (made.public.hex() + "\n").encode())
     said = [
-        f"card {out / 'card.html'}: print it, keep the paper, then delete card.html and card.txt",
+        f"card {out / 'card.html'}: print it and keep the paper",
+        "  card.html and card.txt hold the secret too: let neither stay on a disk",
         "  whoever holds it can ask in its owner's place; nobody can make it again",
         f"public key {made.public.hex()}",
         "  it goes into the registry's column of subscriber keys; from then on the card opens what is sealed",
