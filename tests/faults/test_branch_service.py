@@ -102,10 +102,12 @@ def test_the_service_keeps_a_day_by_itself(branch: Branch) -> None:
     branch.cut = set()
     (inbox / "b.csv").unlink()
     plan = branch.forget(DAY - 2)
-    (branch.folder / "plans" / "p.json").write_bytes(plan.encode())
+    (branch.folder / "plans" / "p.plan").write_bytes(plan.encode())
+    (branch.folder / "plans" / "q.plan.part").write_bytes(plan.encode()[:9])
     done = look(branch)
 
     assert done[:3] == ["lapse: exit 0", "apply: exit 0", "open: exit 0"]
+    assert sorted(path.name for path in (branch.folder / "plans").iterdir()) == ["applied", "q.plan.part"]
     assert done[3:] == ["unpark: exit 0"]
     with branch.opened() as (store, _):
         assert store.catalog.open_day is not None

@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--every", type=int, default=60, help="seconds between looks at the clock")
     run.add_argument("--inbox", type=Path, help="folder whose files are taken in as they come")
     run.add_argument("--mapping", type=Path, help="mapping of the inbox's files")
-    run.add_argument("--plans", type=Path, help="folder whose plans are applied as they come")
+    run.add_argument("--plans", type=Path, help="folder whose *.plan files are applied as they come")
     return parser
 
 

@@ -58,7 +58,10 @@ def _line(root: Path, one: Roster) -> Transport:
     path = root.with_name(f"{root.name}.{addresses.FILE}")
     named = addresses.read(path).get(one.draft.set, {})
     if missing := [name for name in one.draft.names if name not in named]:
-        raise BadInputError(f"{path}: set {one.draft.set}: no address of {', '.join(missing)}")
+        raise BadInputError(
+            f"{path}: set {one.draft.set}: no address of {', '.join(missing)}; "
+            "copy headquarters' STORE.register/custodians.toml there"
+        )
     return HttpTransport([named[name] for name in one.draft.names])
 
 

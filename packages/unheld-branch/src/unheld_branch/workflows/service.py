@@ -17,6 +17,7 @@ from unheld_branch.store.journal import Catalog
 from unheld_branch.workflows import day
 
 _HOUR, _DAY = 3600, 86_400
+_PLANS = {".plan", ".json"}  # what is still being written into the folder has another ending
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,9 @@ class Service:
             step = self.call("lapse")
             self.lapsed = self._now() // _HOUR if step.exit_code == 0 else -1
             yield step
-        for plan in sorted(self.plans.glob("*.json")) if self.plans is not None else ():
-            yield self.call("apply", str(plan))
+        for plan in sorted(self.plans.iterdir()) if self.plans is not None else ():
+            if plan.suffix in _PLANS:
+                yield self.call("apply", str(plan))
         if self._journal().open_day is None and day.next_day(self._journal(), self._now()) is not None:
             yield self.call("open")
         yield from self._records()
