@@ -102,6 +102,8 @@ class Checks:
         assert snapshot or state is None, f"custodian {machine.index}: a backup without its slot opened"
         if state is not None:
             self.known[machine.index] = replace(self.known[machine.index], whole=None, state=state)
+            # A copy knows nothing of what came after it: it is judged by what it holds, and answers nobody.
+            self.erased[machine.index], self.gone[machine.index] = set(state.erased), set()
 
     def ready(self, weather: Weather, clock: NodeClock) -> list[int]:
         """Custodians that must open today for a branch with this clock, if the line is tried often enough."""
