@@ -13,7 +13,8 @@ PACKAGES = Path(__file__).parents[2] / "packages"
 ALLOWED = {
     "unheld-verify": {"cryptography", "unheld_verify"},
     "unheld-slots": {"unheld_slots", "unheld_verify", "pkcs11"},  # pkcs11: an extra, for its worker alone
-    "unheld-custodian": {"unheld_custodian", "unheld_slots", "unheld_verify"},
+    # a small web server, and templates, for lines and the person's page
+    "unheld-custodian": {"unheld_custodian", "unheld_slots", "unheld_verify", "jinja2", "starlette", "uvicorn"},
 }
 
 

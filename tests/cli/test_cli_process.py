@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -106,7 +107,7 @@ def test_an_interrupt_leaves_the_store_as_it_was(box: Box) -> None:
     assert child.stdin is not None
     child.stdin.write(_records(box).read_text()[:1000])
     child.stdin.flush()
-    time.sleep(4)  # it waits for more of it now
+    _until_it_reads(child, box.root / "lock")
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=30)
 
@@ -115,6 +116,17 @@ def test_an_interrupt_leaves_the_store_as_it_was(box: Box) -> None:
     assert _but_generation(box("status").out) == _but_generation(before)
     assert box("check").code == 0
     assert box("ingest", _records(box), "--mapping", RECORDS).code == 0
+
+
+def _until_it_reads(child: subprocess.Popen[str], lock: Path) -> None:
+    """Wait until a process holds the store's lock, and a moment more: then it waits for the rest of its input."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        with suppress(OSError):
+            if lock.resolve() in {path.resolve() for path in Path(f"/proc/{child.pid}/fd").iterdir()}:
+                return time.sleep(1)
+        time.sleep(0.05)
+    raise TimeoutError(f"{child.args!r} did not begin to read")
 
 
 def _but_generation(text: str) -> str:

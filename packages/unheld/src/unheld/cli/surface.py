@@ -196,6 +196,7 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
         "columns": "how many keys they gave",
         "corroborated": "whether two gave each part of them",
         "left_out[]": "which custodians the others contradict",
+        "lacking[]": "which custodians gave no key of columns that nothing closed",
     },
     "day close": {
         "day": "a date",
