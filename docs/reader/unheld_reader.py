@@ -216,9 +216,8 @@ def custodian(data: bytes) -> tuple[Json, Keys]:
     """Header and keys of a custodian of one set. Its chains make the columns of later days, and open none."""
     must(data[:8] == b"UNHCUST2", "custodian.md: not a custodian's state")
     header_bytes, rest = cut(data[12:], num(data[8:12]))
-    (header,) = parsed(header_bytes)["sets"]
-    chains, keys, _ = header["counts"]
-    rows = pieces(rest[34 * chains :][: 43 * keys], 43)
+    (header,) = parsed(header_bytes)["sets"].values()
+    rows = pieces(rest[: 43 * header["keys"]], 43)
     return header, {((CLASSES[row[0]], num(row[1:5]), num(row[5:9])), num(row[9:11])): row[11:] for row in rows}
 
 

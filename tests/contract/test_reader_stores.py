@@ -119,9 +119,8 @@ def unparked(made: TestStore, path: str, custodians: Iterable[int]) -> bytes:
     """The plaintext of a parked batch, by the park keys of these custodians."""
     found, held = second.parked((made.root / path).read_bytes()), dict[int, bytes]()
     for header in (custodian(made, index) for index in custodians):
-        for reason, period, key in header["park"]:
-            if (reason, period) == (found.header["reason"], found.header["period"]):
-                held |= second.shares(found, header["index"], raw(key)[:64], raw(key)[64:])
+        key = raw(header["park"]["{reason}:{period}".format(**found.header)])
+        held |= second.shares(found, header["index"], key[:64], key[64:])
     return second.unpark(found, held)
 
 

@@ -119,15 +119,13 @@ def directory_key(open_day: bytes) -> bytes:
 def custodian(data: bytes) -> dict[str, Any]:
     """The header of the one set of a custodian; refuses a state that no writer makes (custodian.md)."""
     _, length, rest = cut(data, 8, 4)
-    text, rest = cut(rest, num(length))
-    whole = parsed(text)
-    header: dict[str, Any] = whole["sets"][0]
-    must(len(whole["sets"]) == 1 and whole["binary"] == len(rest), "custodian.md: one set, and its whole length")
-    chains, keys, stones = cut(rest, 34 * header["counts"][0], 43 * header["counts"][1])
-    must(len(stones) == 20 * header["counts"][2], "custodian.md: tombstones are counted")
+    text, keys = cut(rest, num(length))
+    sets: dict[str, dict[str, Any]] = parsed(text)["sets"]
+    ((place, header),) = sets.items()
+    must(place == f"{header['store']}:{header['set']}", "custodian.md: a set is named by its store and number")
+    must(len(keys) == 43 * header["keys"], "custodian.md: keys are counted")
     mine = [s for s, away in enumerate(components(header["n"], header["t"])) if header["index"] not in away]
-    held = [num(item[:2]) for item in pieces(chains, 34)]
-    must(ascend(held) and set(held) <= set(mine), "custodian.md: chains of components held elsewhere")
+    must({int(s) for s in header["chains"]} <= set(mine), "custodian.md: chains of components held elsewhere")
     rows = pieces(keys, 43)
     must(ascend(rows), "custodian.md: keys are sorted")
     must({num(row[9:11]) for row in rows} <= set(mine), "custodian.md: keys of components held elsewhere")
