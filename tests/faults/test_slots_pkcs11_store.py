@@ -70,7 +70,7 @@ def when(action: str, act: Callable[[], None]) -> Callable[[str, Path], None]:
 
 
 def test_no_file_of_a_store_in_a_token_is_a_slot(both: tuple[TestStore, SoftToken]) -> None:
-    """The slots' folder has the names of the slots, the key that the branch signs with, and none that opens anything; the token has one key of each."""
+    """The slots' folder has the names of the slots and no key that opens anything; the token has one key of each."""
     made, token = both
     assert sorted(path.name for path in made.deployment.slots.iterdir()) == ["branch.seed", "slots.toml"]
     assert (token.keys("root"), len(token.keys("open"))) == ([BEGUN], 1)

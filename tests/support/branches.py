@@ -1,4 +1,4 @@
-"""A branch alone, with real desks across a line that a test cuts as its custodians: headquarters is signatures alone."""
+"""A branch alone, with real desks across a line that a test cuts; headquarters is signatures alone."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def test_who_is_not_there_is_away() -> None:
 
 def test_who_never_answers_is_away(url: str) -> None:
     """After the time given, nobody waits on."""
-    with pytest.raises(AwayError, match="within|Timeout|Disconnected"):
+    with pytest.raises(AwayError, match=r"within|Timeout|Disconnected"):
         HttpTransport([f"{url}/slow"], seconds=0.2).call(0, b"abc")
 
 

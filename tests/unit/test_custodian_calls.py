@@ -213,6 +213,21 @@ def test_a_plan_for_everything_brought_again_erases_nothing_newer(custodian: Cus
     assert first.read(custodian.public)["day"] == again.read(custodian.public)["day"] == "2026-07-06"
 
 
+def test_a_plan_for_everything_that_comes_late_erases_nothing_newer(custodian: Custodian) -> None:
+    """Whoever held it back, or brings it to a custodian that was away, ends what it was made for and no later day."""
+    custodian.open_day(DAY, DAY)
+    custodian.open_day(DAY + 3, DAY + 3)
+    newer = custodian.status().keys
+    custodian.park_publics(DAY + 3)
+
+    told = custodian.erase_everything(DAY + 3, DAY, b"p" * 32).read(custodian.public)
+
+    assert told["day"] == "2026-07-06"
+    assert 0 < custodian.status().keys < newer
+    assert custodian.open_day(DAY + 3, DAY + 3).keys
+    assert custodian.status().park_periods > 0
+
+
 def test_a_plan_for_everything_from_before_the_set_is_refused(custodian: Custodian) -> None:
     """A new set of custodians does not obey what was planned for the one before."""
     custodian.open_day(DAY, DAY)

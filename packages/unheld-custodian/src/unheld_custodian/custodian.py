@@ -113,10 +113,10 @@ class Custodian:
         return self._attest(state, "erased", today, wanted)
 
     def erase_everything(self, today: int, made: int, plan: bytes = b"") -> Attestation:
-        """Erase every column key, open day and parking key. Chains stay: sealing may begin anew tomorrow.
+        """Erase every column key, open day and parking key up to a day. Chains stay: sealing may begin anew after it.
 
-        `plan` is the digest of the plan that says so, `made` its day: brought again, it erases nothing that came after
-        it and testifies to the first time. Raises NotAllowedError for a plan from before this set's first day.
+        `plan` is the digest of the plan that says so, `made` its day: brought late or again, it erases nothing that
+        was sealed after it, and testifies to that day. Raises NotAllowedError where it is from before this set began.
         """
 
         def move(state: State) -> State:
@@ -124,7 +124,8 @@ class Custodian:
                 return state
             if made < state.begins:
                 raise NotAllowedError("this plan is older than this set of custodians: make a new one")
-            return replace(moves.emptied(state, today), emptied={**state.emptied, plan: today})
+            day = min(made, today)
+            return replace(moves.emptied(state, day, today), emptied={**state.emptied, plan: day})
 
         state = self.change(move, "erased everything")
         day = state.emptied[plan]

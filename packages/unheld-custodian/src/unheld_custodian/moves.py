@@ -146,9 +146,15 @@ def erased(state: State, pairs: Collection[EventColumn], today: int) -> State:
     return replace(state, keys=keys, erased=state.erased | listed)
 
 
-def emptied(state: State, today: int) -> State:
-    """The state that holds nothing of the past: no column key, open day or parking key."""
-    return replace(skipped(state, today + 1, today), keys={}, open_days=(), issues={}, park={})
+def emptied(state: State, day: int, today: int) -> State:
+    """The state that holds nothing of what was sealed up to `day`: no column key, open day or parking key.
+
+    A plan for everything may come late: what was sealed after the day it was made on stays.
+    """
+    state = skipped(state, day + 1, today)
+    later = {one: key for one, key in state.park.items() if day < today and one[1] > columns.park_period(one[0], day)}
+    keys = {name: key for name, key in state.keys.items() if name[2] > day}
+    return _opened_at(replace(state, keys=keys, park=later), [one for one in state.open_days if one > day])
 
 
 def entombed(state: State, stones: Collection[bytes], plan: tuple[bytes, int, int], today: int) -> State:
