@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.ceremony import DAY, NOON, SEEDS, STORE, World, draft, refused
 from unheld_custodian import ceremony, moves
+from unheld_custodian.state import event_column
 from unheld_verify import canonical, columns, crypto, custody, signed
 from unheld_verify.custody import HEADQUARTERS
 from unheld_verify.errors import StateError
@@ -18,7 +20,7 @@ from unheld_verify.signed import Signed
 STRANGER = b"s" * 32
 
 
-def strange(store: bytes = STORE, **changed: object) -> Signed:
+def strange(store: bytes = STORE, **changed: Any) -> Signed:
     """A draft of a headquarters that nobody here knows, with the custodian's name in it."""
     made: Draft = replace(draft(1), store=store, headquarters=crypto.sign_public(STRANGER), **changed)
     return signed.sign(made.document(), STRANGER)
@@ -83,7 +85,7 @@ def test_a_clock_that_is_held_back_lapses_what_is_due(tmp_path: Path) -> None:
         ran[0] += 86_400
         world.tick(0)
     state = next(iter(world.desks[0]._kept.whole.sets.values()))
-    assert ("place", DAY) not in {moves.event_column(name) for name in state.keys}
+    assert ("place", DAY) not in {event_column(name) for name in state.keys}
 
 
 def test_a_headquarters_speaks_of_its_own_requests_only(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.desks import DAY, NOW, STORE, Act, Desk, Lines, roster_of
-from unheld_branch.custody.client import Client, Remote
+from unheld_branch.custody.client import Client, Remote, Stamp
 from unheld_verify import columns, crypto, custody, note
 from unheld_verify.columns import Attestation, Push
 from unheld_verify.errors import (
@@ -38,7 +38,7 @@ def lines(**acts: Act) -> Lines:
     return Lines([Desk(ROSTER, index, SEEDS[index], named) for index in range(3)])
 
 
-def client(way: custody.Transport, seen: dict[int, int] | None = None) -> Client:
+def client(way: custody.Transport, seen: dict[int, Stamp] | None = None) -> Client:
     return Client(ROSTER, way, HOUSE, custody.BRANCH, lambda: NOW, seen)
 
 
