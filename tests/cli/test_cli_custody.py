@@ -74,6 +74,8 @@ def told(custodians: list[Served], tmp_path_factory: pytest.TempPathFactory) -> 
     for one in custodians:
         one.approve_all()
     call("founded", "custody", "go")
+    known, told_branch = box.folder / "s.register" / "custodians.toml", box.folder / "s.custodians.toml"
+    said["addresses"] = Ended(0, told_branch.read_text(), known.read_text())
     call("open", "day", "open")
     call("status", "custody", "status", "--json")
     call("store", "status")
@@ -124,6 +126,12 @@ def test_it_ends_in_a_set_that_opens_days(told: dict[str, Ended]) -> None:
     assert told["open"].code == 0
     assert "3 custodians" in told["open"].out
     assert (told["close"].code, told["log"].code) == (0, 0)
+
+
+def test_the_branch_is_told_where_its_custodians_are(told: dict[str, Ended]) -> None:
+    """Founding leaves the addresses where the branch's own program looks for them."""
+    assert told["addresses"].out == told["addresses"].err
+    assert "Umoja Trust" in told["addresses"].out
 
 
 def test_status_tells_of_each_custodian(told: dict[str, Ended]) -> None:

@@ -60,7 +60,7 @@ def _line(root: Path, one: Roster) -> Transport:
     if missing := [name for name in one.draft.names if name not in named]:
         raise BadInputError(
             f"{path}: set {one.draft.set}: no address of {', '.join(missing)}; "
-            "copy headquarters' STORE.register/custodians.toml there"
+            "headquarters writes them there when a set is founded: bring its STORE.custodians.toml"
         )
     return HttpTransport([named[name] for name in one.draft.names])
 

@@ -143,6 +143,11 @@ class Deployment:
         """Where custodians are that are not on this machine."""
         return self.register / addresses.FILE
 
+    @property
+    def branch_addresses(self) -> Path:
+        """Where the branch's own program looks for them."""
+        return self.root.with_name(f"{self.root.name}.{addresses.FILE}")
+
     def ceremonies(self) -> dict[int, Ceremony]:
         """Every set that was ever proposed, by its number, ascending."""
         return ceremony.ceremonies(self.custody, bytes.fromhex(self.policy().plan_key))

@@ -133,8 +133,16 @@ def go(deployment: Deployment) -> Standing:
             begun.tell(lines, seed)
         if not step.over or store is None or begun.founded is None:
             return Standing(draft.set, draft, local, step, held=False)
+        _tell_branch(deployment)  # before the set: a branch that holds one and finds nobody of it does nothing at all
         taking.take_over(store, begun.founded)
         return Standing(draft.set, draft, local, step, held=True, retired=_retire(deployment, draft, desks))
+
+
+def _tell_branch(deployment: Deployment) -> None:
+    """Where custodians are, for the branch's own program. What somebody wrote there for a set stays."""
+    known, told = addresses.read(deployment.addresses), addresses.read(deployment.branch_addresses)
+    if known.keys() - told.keys():
+        addresses.write(deployment.branch_addresses, {**known, **told})
 
 
 def standing(deployment: Deployment) -> Standing:
