@@ -64,9 +64,7 @@ def rotate(
     return _proposed(name, here, threshold, begins, freeze_days, anew)
 
 
-def _proposed(
-    names: Sequence[str] | None, here: bool, t: int, begins: str, freeze_days: int, anew: bool
-) -> Answer:
+def _proposed(names: Sequence[str] | None, here: bool, t: int, begins: str, freeze_days: int, anew: bool) -> Answer:
     if names and here:
         raise UsageError("--here and --name do not go together: all custodians of a set are here, or none")
     where = deployment()
