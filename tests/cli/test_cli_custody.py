@@ -90,6 +90,10 @@ def told(custodians: list[Served], tmp_path_factory: pytest.TempPathFactory) -> 
     call("drill later", "custody", "drill", "--json")
     call("close", "day", "close")
     call("log", "log", "publish")
+    call("rotate", "custody", "rotate")
+    call("asked again", "custody", "go")
+    custodians[0].approve_all("refuse")
+    call("refused", "custody", "go")
     call("doctor", "doctor")
     return said
 
@@ -108,6 +112,14 @@ def test_who_has_not_answered_is_named(told: dict[str, Ended]) -> None:
     assert all(f"{name}: waits for the person there" in told["asked"].out for name in NAMES)
     assert "Umoja Trust: answered" in told["two said yes"].out
     assert "Högskolan: waits for the person there" in told["two said yes"].out
+
+
+def test_a_refusal_ends_a_set(told: dict[str, Ended]) -> None:
+    """Where a person refused, asking again is not what comes next, and the words say what is."""
+    assert told["refused"].code == 3
+    assert "Umoja Trust: the person there refused" in told["refused"].out
+    assert "this set does not begin" in told["refused"].out
+    assert "this set does not begin" not in told["asked again"].out
 
 
 def test_the_words_are_the_same_on_the_page(told: dict[str, Ended]) -> None:

@@ -78,11 +78,11 @@ class Served:
         own = self._own() | FORM | {"Origin": f"http://{self.host}"}
         return send(self.page, "POST", self.root + place, urlencode(form or {}).encode(), own | headers)
 
-    def approve_all(self) -> None:
-        """Approve what waits, screen by screen, writing down the words that the person could read there."""
+    def approve_all(self, answer: str = "approve") -> None:
+        """Approve (or not) what waits, screen by screen, writing down the words that the person could read there."""
         for asked in re.findall(r"request\?id=(\w+)", self.get().text):
             words = re.findall(r"<span>(\w+)</span>", self.get(f"request?id={asked}").text)
-            form = {"id": asked, "answer": "approve", "screen": "request", "said": " ".join(words)}
+            form = {"id": asked, "answer": answer, "screen": "request", "said": " ".join(words)}
             assert self.post("answer", form).status == 303
 
     def _own(self) -> dict[str, str]:

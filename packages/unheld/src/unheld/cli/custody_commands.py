@@ -10,6 +10,7 @@ import typer
 from unheld.cli.app import group
 from unheld.cli.output import Answer, Surface, command, counted
 from unheld.cli.store_commands import deployment
+from unheld.custody.ceremony import SAID_NO
 from unheld.custody.local import WORDS
 from unheld.workflows import custody as custodians
 from unheld.workflows.custody import Proposal, Standing
@@ -92,6 +93,10 @@ def go() -> Answer:
     return _told(custodians.go(deployment()))
 
 
+_NEXT_ASKED = "unheld custody go goes on, once they have answered"
+_NEXT_REFUSED = "this set does not begin: propose another with unheld custody init or rotate, and --anew"
+
+
 def _told(found: Standing, *, proposed: bool = False) -> Answer:
     draft, step = found.draft, found.step
     stage = "founded" if step.over else f"{step.stage} sent"
@@ -109,7 +114,7 @@ def _told(found: Standing, *, proposed: bool = False) -> Answer:
     if proposed:
         said.append("nothing is founded yet: unheld custody go asks them, as often as you call it")
     elif waits:
-        said.append("unheld custody go goes on, once they have answered")
+        said.append(_NEXT_REFUSED if SAID_NO in step.missing.values() else _NEXT_ASKED)
     code = 3 if waits and not proposed else 0
     return Answer(said, _standing(found), code, waits if code else [])
 

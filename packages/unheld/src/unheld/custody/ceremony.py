@@ -24,7 +24,7 @@ DRAFT, ROSTER, TRANSCRIPT, FOUNDED = "draft", "roster", "transcript", "founded"
 _ANSWERS = {DRAFT: "join", ROSTER: "deal", TRANSCRIPT: "confirm", FOUNDED: "active"}
 _COMPLAINT, _REFUSED, _WAIT = "complaint", "refused", "wait"
 _SHOWN = 300
-WAITING = "waits for the person there"
+WAITING, SAID_NO = "waits for the person there", "the person there refused"
 _MAKES: Mapping[str, tuple[str, Callable[[Signed, Sequence[Signed], bytes], Signed]]] = {
     DRAFT: (ROSTER, roster.roster),
     ROSTER: (TRANSCRIPT, roster.transcript),
@@ -138,7 +138,7 @@ class Ceremony:
             return f"does not take it: {words.one_line(str(said.get('words')))[:_SHOWN]}"
         answer = signed.decode(came, _ANSWERS[stage], _REFUSED, _COMPLAINT)
         if answer.kind == _REFUSED:
-            return "the person there refused"
+            return SAID_NO
         self._check(stage, document, answer, index)
         self._write(f"{answer.kind}-{index}", answer)
         return "complains" if answer.kind == _COMPLAINT else ""
