@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -17,12 +17,13 @@ from unheld.testing.evidence_lines import Travelled
 from unheld.testing.recording import DATABASE_MAGIC, Recording, Version
 from unheld_branch.store import policy as policies
 from unheld_branch.store.policy import Policy
-from unheld_verify import canonical, columns, crypto
+from unheld_verify import canonical, columns, crypto, roster, signed
 from unheld_verify import plan as plans
 from unheld_verify.columns import Column
 from unheld_verify.errors import UnheldError
 from unheld_verify.parked import ParkedHeader
 from unheld_verify.plan import Plan
+from unheld_verify.signed import Signed
 
 _DATE = r"(\d{4}-\d\d-\d\d)"
 _BLOCKS = re.compile(rf"/blocks/(\w+)/{_DATE}/{_DATE}/\.?([0-9a-f]{{32}})\.(parquet|handles)(?:\.part)?$")
@@ -31,6 +32,9 @@ _NODE_AAD, _ROOT_AAD = b"unheld/v1/node", b"unheld/v1/root"
 # formats of ours that hold no secret in clear: hashes, public keys, totals, and boxes of the register, which open with
 # the escrow key and lead to no key of the store; their 32-byte strings are not tried as keys
 _CLEAR = re.compile(r"/rows/|/parking-keys\.json|/genesis\.json|\.log/|\.register/.*\.box$|-wal$|-shm$|\.pyc|/lock$")
+_PUBLIC: Mapping[str, Callable[[Signed], object]] = {
+    "roster": roster.roster_of, "transcript": roster.transcript_of, "founded": roster.founded_of,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def sort(recording: Recording) -> Evidence:
         if not _take(version, found):
             data = version.read()
             found.states += states.found(data)
-            found.written.append(states.in_text(data))
+            found.written.append([] if _is_public(data) else states.in_text(data))
             found.raw.update(states.in_bytes(data))
             found.privates.update(states.privates(data))
             found.travelled.take(data)
@@ -109,6 +113,19 @@ def sort(recording: Recording) -> Evidence:
         found.memory.update(dump.keys)
         found.privates.update(dump.privates)
     return found
+
+
+def _is_public(data: bytes) -> bool:
+    """Whether these bytes are a ceremony's document: digests, public keys and commitments that all have seen.
+
+    Tried as keys of every column they would cost forty times what everything else does. Its boxes are tried.
+    """
+    try:
+        said = signed.decode(data, *_PUBLIC)
+        _PUBLIC[said.kind](said)
+    except (UnheldError, KeyError, TypeError):
+        return False
+    return True
 
 
 def _take_genesis(version: Version, found: Evidence) -> bool:
