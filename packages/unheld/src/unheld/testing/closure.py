@@ -131,7 +131,7 @@ class Closure:
         for data in recording.slots.values():
             for name in slots:
                 self.held.add(name, *states.in_bytes(data))
-        likely = self.evidence.memory.union(*self.evidence.written)
+        likely = self.evidence.memory | self.evidence.loose
         for name in (*slots, "node-key"):
             self.held.add(name, *likely, *self.evidence.raw)
         self.held.add("plan-key", *((0, key) for key in likely))

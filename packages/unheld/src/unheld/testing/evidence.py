@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -17,13 +17,12 @@ from unheld.testing.evidence_lines import Travelled
 from unheld.testing.recording import DATABASE_MAGIC, Recording, Version
 from unheld_branch.store import policy as policies
 from unheld_branch.store.policy import Policy
-from unheld_verify import canonical, columns, crypto, roster, signed
+from unheld_verify import canonical, columns, crypto, signed
 from unheld_verify import plan as plans
 from unheld_verify.columns import Column
 from unheld_verify.errors import UnheldError
 from unheld_verify.parked import ParkedHeader
 from unheld_verify.plan import Plan
-from unheld_verify.signed import Signed
 
 _DATE = r"(\d{4}-\d\d-\d\d)"
 _BLOCKS = re.compile(rf"/blocks/(\w+)/{_DATE}/{_DATE}/\.?([0-9a-f]{{32}})\.(parquet|handles)(?:\.part)?$")
@@ -32,9 +31,7 @@ _NODE_AAD, _ROOT_AAD = b"unheld/v1/node", b"unheld/v1/root"
 # formats of ours that hold no secret in clear: hashes, public keys, totals, and boxes of the register, which open with
 # the escrow key and lead to no key of the store; their 32-byte strings are not tried as keys
 _CLEAR = re.compile(r"/rows/|/parking-keys\.json|/genesis\.json|\.log/|\.register/.*\.box$|-wal$|-shm$|\.pyc|/lock$")
-_PUBLIC: Mapping[str, Callable[[Signed], object]] = {
-    "roster": roster.roster_of, "transcript": roster.transcript_of, "founded": roster.founded_of,
-}  # fmt: skip
+_CEREMONY = ("draft", "join", "roster", "deal", "transcript", "confirm", "complaint", "founded")
 
 
 @dataclass(frozen=True)
@@ -79,6 +76,7 @@ class Evidence:
     parked: list[tuple[ParkedHeader, bytes, bytes]] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
     written: list[list[bytes]] = field(default_factory=list, repr=False)
+    loose: set[bytes] = field(default_factory=set, repr=False)
     memory: set[bytes] = field(default_factory=set, repr=False)
     raw: set[bytes] = field(default_factory=set, repr=False)
     states: list[bytes] = field(default_factory=list, repr=False)
@@ -99,7 +97,9 @@ def sort(recording: Recording) -> Evidence:
         if not _take(version, found):
             data = version.read()
             found.states += states.found(data)
-            found.written.append([] if _is_public(data) else states.in_text(data))
+            written = states.in_text(data)
+            found.loose.update(written)
+            found.written.append([] if _is_ceremony(data) else written)
             found.raw.update(states.in_bytes(data))
             found.privates.update(states.privates(data))
             found.travelled.take(data)
@@ -115,14 +115,13 @@ def sort(recording: Recording) -> Evidence:
     return found
 
 
-def _is_public(data: bytes) -> bool:
-    """Whether these bytes are a ceremony's document: digests, public keys and commitments that all have seen.
+def _is_ceremony(data: bytes) -> bool:
+    """Whether these bytes are a ceremony's document: digests, public keys and commitments stand in it in rows.
 
-    Tried as keys of every column they would cost forty times what everything else does. Its boxes are tried.
+    Each is tried as a key; rows of them, tried as the keys of every column, would cost forty times all else.
     """
     try:
-        said = signed.decode(data, *_PUBLIC)
-        _PUBLIC[said.kind](said)
+        signed.decode(data, *_CEREMONY)
     except (UnheldError, KeyError, TypeError):
         return False
     return True
