@@ -52,7 +52,7 @@ def test_a_place_that_is_taken_is_told_before_anything_is_made(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (["nothing=file:/tmp/x.slot"], "this store has root, open, custodian-0"),
+        (["nothing=file:{0}/x.slot"], "this store has root, open, custodian-0"),
         (["root"], "NAME=URI"),
         (["root=vault:x"], "scheme of file, pkcs11"),
         (["root=file:{0}/x.slot", "root=file:{0}/y.slot"], "each name once"),
