@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -46,17 +47,32 @@ class HttpTransport:
             response = line.getresponse()
             came = response.read(BYTES_MOST + 1)
         except (OSError, http.client.HTTPException) as error:
-            raise AwayError(f"{where.netloc}: {type(error).__name__}: {error}") from None
+            raise AwayError(f"does not answer at {where.netloc} ({_plain(error, self._seconds)})") from None
         finally:
             end.cancel()
             line.close()
         if time.monotonic() - begun >= self._seconds:
-            raise AwayError(f"{where.netloc}: no whole answer within {self._seconds:g} seconds")
+            raise AwayError(f"does not answer at {where.netloc} (no whole answer within {self._seconds:g} seconds)")
         if response.status != http.client.OK:
-            raise AwayError(f"{where.netloc}: it answered with HTTP status {response.status}")
+            raise AwayError(f"at {where.netloc} is no custodian, but what answers with HTTP status {response.status}")
         if len(came) > BYTES_MOST:
-            raise AwayError(f"{where.netloc}: it sent more than {BYTES_MOST:,} bytes")
+            raise AwayError(f"at {where.netloc} is no custodian, but what sends more than {BYTES_MOST:,} bytes")
         return came
+
+
+def _plain(error: Exception, seconds: float) -> str:
+    """What went wrong on a line, without the words of a programmer."""
+    if isinstance(error, TimeoutError):
+        return f"nothing within {seconds:g} seconds"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "its certificate is not one that this machine accepts"
+    if isinstance(error, ssl.SSLError):
+        return "what is there speaks no TLS that this machine speaks"
+    if isinstance(error, socket.gaierror):
+        return "no such host: check the name and this machine's network"
+    if isinstance(error, http.client.HTTPException):
+        return "the line was cut, or what is there speaks no HTTP"
+    return (getattr(error, "strerror", None) or "the line was cut").lower()
 
 
 def _cut(line: http.client.HTTPConnection) -> None:
