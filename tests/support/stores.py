@@ -11,6 +11,7 @@ Each call opens the deployment anew from disk, as a command would.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,6 +65,11 @@ class TestStore:
     def root(self) -> Path:
         """The store's folder; slots, custodians, headquarters and log lie beside it."""
         return self.deployment.root
+
+    def copied(self, folder: Path) -> TestStore:
+        """The same deployment in another folder: a test may change it, and founding one takes longer than this."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return TestStore(folder, Deployment(folder / self.root.name), self.now)
 
     @property
     def clock(self) -> FixedClock:

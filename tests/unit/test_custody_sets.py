@@ -27,12 +27,9 @@ SECOND = FIRST + timedelta(1)
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> TestStore:
+def made(two_of_three: TestStore, tmp_path: Path) -> TestStore:
     """Two of three custodians, and one record of a day that is open."""
-    store = made_store(tmp_path, n=3, t=2)
-    store.open_day(FIRST)
-    store.ingest(calls(Call(ALICE)))
-    return store
+    return two_of_three.copied(tmp_path)
 
 
 @contextmanager

@@ -103,6 +103,16 @@ def frozen(whole: Whole, state: State, day: int) -> str:
     return "silence" if day - state.beat_day > state.freeze_days else ""
 
 
+def frozen_since(whole: Whole, state: State, day: int) -> int:
+    """The day since which a set is frozen; 0 where it is not."""
+    began = {
+        "person": whole.frozen[0] // moves.DAY_SECONDS,
+        "headquarters": state.frozen_at // moves.DAY_SECONDS,
+        "silence": state.beat_day + state.freeze_days + 1,
+    }
+    return began.get(frozen(whole, state, day), 0)
+
+
 def answer(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
     """Do what an authentic ask (of this digest) says. Raises UnheldError: then nothing was done."""
     if abs(ask.at - time.clock) > SKEW_SECONDS:
@@ -277,6 +287,7 @@ def _status(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Documen
 def figures(custodian: Custodian, day: int) -> Document:
     """What `status` answers: days as text, `open` as [day, issues], `frozen` as `frozen` says."""
     status, state = custodian.status(), custodian.state
+    since = frozen_since(custodian.kept.whole, state, day)
     names = ("set", "index", "n", "t", "columns", "keys", "erased", "park_periods", "tombstones", "generation", "slot")
     return {name: getattr(status, name) for name in names} | {
         "store": status.store,
@@ -287,6 +298,7 @@ def figures(custodian: Custodian, day: int) -> Document:
         "beat": columns.day_text(status.beat_day),
         "retired": columns.day_text(status.retired) if status.retired else "",
         "frozen": frozen(custodian.kept.whole, state, day),
+        "frozen_since": columns.day_text(since) if since else "",
         "rolled_back": state.rolled_back,
     }
 

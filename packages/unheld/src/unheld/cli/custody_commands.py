@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -156,14 +156,14 @@ def freeze(
 ) -> Answer:
     """Ask every custodian to hand out nothing from now on. What is due lapses all the same."""
     answers = custodians.ask(deployment(), "freeze", {"words": words})
-    return _answers(answers, [f"{one.name} (set {one.set}): {_frozen(one.said)}" for one in answers if not one.away])
+    return _answers(answers, _frozen(answers))
 
 
 @command(custody, "thaw", Surface.FIGURES)
 def thaw() -> Answer:
     """End a freeze of headquarters. Who froze at a custodian's own desk ends it there."""
     answers = custodians.ask(deployment(), "thaw")
-    return _answers(answers, [f"{one.name} (set {one.set}): {_frozen(one.said)}" for one in answers if not one.away])
+    return _answers(answers, _frozen(answers))
 
 
 @command(custody, "drill", Surface.FIGURES)
@@ -180,6 +180,10 @@ def drill() -> Answer:
     return Answer(answer.lines, {**answer.document, "words": list(found.words)}, answer.exit_code, answer.problems)
 
 
+def _frozen(answers: Sequence[custodians.Answer]) -> list[str]:
+    return [f"{one.name} (set {one.set}): {one.frozen or 'not frozen'}" for one in answers if not one.away]
+
+
 def _answers(answers: Sequence[custodians.Answer], said: list[str]) -> Answer:
     away = [f"{one.name} (set {one.set}): {one.away}" for one in answers if one.away]
     code = 0 if not away else 3 if len(away) < len(answers) else 1
@@ -189,7 +193,10 @@ def _answers(answers: Sequence[custodians.Answer], said: list[str]) -> Answer:
     )
 
 
-_SHOWN = ("day", "keys", "columns", "generation", "slot", "lapses", "beat", "retired", "frozen", "rolled_back")
+_SHOWN = (
+    "day", "keys", "columns", "generation", "slot", "lapses", "beat", "retired", "frozen", "frozen_since",
+    "rolled_back",
+)  # fmt: skip
 
 
 def _row(one: custodians.Answer) -> dict[str, Any]:
@@ -203,13 +210,8 @@ def _figures(one: custodians.Answer) -> str:
     opened = ", ".join(f"{day} (given {count} times)" if count > 1 else day for day, count in said["open"]) or "no day"
     parts = [
         f"open {opened}", f"{said['keys']:,} keys", f"generation {said['generation']}", f"its date {said['day']}",
-        f"heard headquarters {said['beat']}", _frozen(said), str(said["slot"]),
+        f"heard headquarters {said['beat']}", one.frozen or "not frozen", str(said["slot"]),
     ]  # fmt: skip
     parts += [f"retired from {said['retired']}"] if said["retired"] else []
     parts += ["PUT BACK FROM A BACKUP: replace it"] if said["rolled_back"] else []
     return f"{one.name} (set {one.set}): {'; '.join(parts)}"
-
-
-def _frozen(said: Mapping[str, Any]) -> str:
-    who = {"person": "the person there", "headquarters": "headquarters", "silence": "the silence of headquarters"}
-    return f"FROZEN by {who.get(str(said['frozen']), 'somebody')}" if said["frozen"] else "not frozen"

@@ -13,10 +13,18 @@ STATUS = {
     "custodians.t": "how many open a closed day",
     "custodians.here": "how many answered",
     "custodians.columns_held": "a count",
-    "custodians.words": "a fixed sentence, or which of them is away",
+    "custodians.words": "a fixed sentence, or why nobody can be asked",
+    "custodians.sets[].set": "number of the set",
+    "custodians.sets[].n": "how many",
+    "custodians.sets[].t": "how many open a closed day",
+    "custodians.sets[].begins": "a date",
+    "custodians.sets[].ends": "a date",
     "custodians.names[].name": "as headquarters gave it",
     "custodians.names[].set": "number of the set",
     "custodians.names[].away": "what cut the line, or why it refused",
+    "custodians.names[].frozen": "fixed word",
+    "custodians.names[].frozen_since": "a date",
+    "custodians.names[].standing": "a fixed sentence with a date, or what cut the line",
 }
 _SET = {
     "set": "number of the set",
@@ -50,6 +58,7 @@ _FIGURES = {
     "custodians[].beat": "a date",
     "custodians[].retired": "a date",
     "custodians[].frozen": "fixed word",
+    "custodians[].frozen_since": "a date",
     "custodians[].rolled_back": "whether it was put back from a backup",
 }
 

@@ -118,7 +118,7 @@ class SimulatedNetwork:
         return None
 
     def _altered(self, data: bytes) -> bytes:
-        at = self.random.randrange(len(data))
+        at = int(self.random.random() * len(data))
         if self.random.random() < 0.2:
             return data[:at]
         return data[:at] + bytes([data[at] ^ self.random.randrange(1, 256)]) + data[at + 1 :]

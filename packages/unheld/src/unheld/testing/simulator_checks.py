@@ -44,6 +44,7 @@ class Checks:
     erased: dict[int, set[EventColumn]] = field(default_factory=dict)
     gone: dict[int, set[tuple[EventColumn, int]]] = field(default_factory=dict)
     chains: dict[int, bytes] = field(default_factory=dict)
+    links: dict[int, list[bytes]] = field(default_factory=dict)
     truth: dict[tuple[EventColumn, int, int], bytes] = field(default_factory=dict)
 
     @property
@@ -226,10 +227,10 @@ class Checks:
     def _true(self, pair: EventColumn, day: int, component: int) -> bytes:
         name = (pair, day, component)
         if name not in self.truth:
-            chain = self.chains[component]
-            for _ in range(day - self.roster.draft.begins):
-                chain = columns.next_link(chain)
-            key = columns.day_key(chain, day)
+            links = self.links.setdefault(component, [self.chains[component]])
+            while len(links) <= day - self.roster.draft.begins:
+                links.append(columns.next_link(links[-1]))
+            key = columns.day_key(links[day - self.roster.draft.begins], day)
             for each in columns.window(day, self.roster.draft.late_days, self.roster.draft.lifetimes):
                 self.truth[each, day, component] = columns.column_key(key, *each)
         return self.truth[name]

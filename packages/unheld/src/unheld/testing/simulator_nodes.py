@@ -10,8 +10,8 @@ from unheld.testing.simdisk import Crash, Disk, MemorySlot
 from unheld_branch.custody.client import Client, Remote, Stamp
 from unheld_branch.keys.columns import DayKeys, agreeing, corroborated, merge_pushes
 from unheld_custodian.desk import Desk
-from unheld_custodian.kept import NAME
-from unheld_custodian.state import State, Whole, decode
+from unheld_custodian.kept import NAME, Kept
+from unheld_custodian.state import State, Whole
 from unheld_slots.sealed import SealedState
 from unheld_verify import canonical, columns, crypto, grant, note
 from unheld_verify.columns import Attestation, EventColumn, Push
@@ -102,7 +102,7 @@ class Machine:
     def stored(self) -> Whole | None:
         """Its memory as it is on the disk, or None when it does not open."""
         try:
-            return decode(SealedState(self.disk.folder(), NAME, MemorySlot(self.disk)).load())
+            return Kept(SealedState(self.disk.folder(), NAME, MemorySlot(self.disk))).whole
         except UnheldError:
             return None
 

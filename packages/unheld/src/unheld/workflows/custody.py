@@ -29,6 +29,9 @@ from unheld_verify.roster import FREEZE_DAYS, Draft, Roster
 from unheld_verify.signed import Document
 
 _DRILL = "drill.json"
+_FREEZERS = {
+    "person": "the person there", "headquarters": "headquarters", "silence": "the silence of headquarters",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,26 @@ class Answer:
     said: Document = field(default_factory=dict)
     away: str = ""
 
+    @property
+    def frozen(self) -> str:
+        """By whom it is frozen and since when, in words; empty where it is not."""
+        who, since = self.said.get("frozen"), self.said.get("frozen_since")
+        return f"FROZEN by {_FREEZERS.get(str(who), 'somebody')}{f' since {since}' if since else ''}" if who else ""
+
+    @property
+    def standing(self) -> str:
+        """What it is to the store, in words: away, put back, frozen, or here."""
+        put_back = "PUT BACK FROM A BACKUP: replace it" if self.said.get("rolled_back") else ""
+        return self.away or put_back or self.frozen or "answered"
+
+
+@dataclass(frozen=True)
+class Term:
+    """The days that a set is for: from `draft.begins` to `ends`, a day number; 0: no other set follows yet."""
+
+    draft: Draft
+    ends: int
+
 
 @dataclass(frozen=True)
 class Drill:
@@ -114,6 +137,13 @@ def propose(deployment: Deployment, wanted: Proposal, *, anew: bool = False) -> 
 def before(deployment: Deployment) -> Roster | None:
     """The newest set that was founded."""
     return next(reversed(_founded(deployment.ceremonies())), None)
+
+
+def terms(deployment: Deployment) -> list[Term]:
+    """The sets that may hold a key, in order, each with its days. Raises NoStoreError where none is founded."""
+    holding = _holding(deployment)
+    ends = [one.draft.begins - 1 for one in holding[1:]]
+    return [Term(one.draft, end) for one, end in zip(holding, [*ends, 0], strict=True)]
 
 
 def go(deployment: Deployment) -> Standing:

@@ -21,6 +21,7 @@ _COPY_ON_WRITE = {"btrfs", "zfs", "bcachefs", "overlay", "nilfs2", "f2fs"}
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "ceph"}
 _LEAST_FREE = 1 << 30
 _STALE_SECONDS = 2 * 86_400
+_ENDS = {"person": "only its person ends it, at the custodian's page", "headquarters": "unheld custody thaw"}
 
 
 @dataclass(frozen=True)
@@ -173,8 +174,9 @@ def _custodians(deployment: Deployment) -> Iterator[Finding]:
             yield Finding("custodians", "warning", f"{who} is away: {one.away}", "put its folder and slot back")
         elif one.said.get("rolled_back"):
             yield Finding("custodians", "failure", f"{who} was put back from a backup", "unheld custody rotate")
-        elif one.said.get("frozen"):
-            yield Finding("custodians", "warning", f"{who} is frozen by {one.said['frozen']}", "unheld custody beat")
+        elif one.frozen:
+            mend = _ENDS.get(str(one.said["frozen"]), "unheld custody beat")
+            yield Finding("custodians", "warning", f"{who} is {one.frozen}", mend)
     if all(one.away for one in answers):
         yield Finding("custodians", "failure", "none of them answers", "parked batches wait for them")
     if any(one.local for one in answers):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
+from unheld import assembly
 from unheld.assembly import CLOCK_VARIABLE, Deployment
 from unheld.custody.local import WORDS
 from unheld.inventory import Inventory
 from unheld.workflows import custody
-from unheld.workflows.custody import Answer
+from unheld.workflows.custody import Answer, Term
 from unheld_branch.custody.attested import Attested
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
@@ -83,28 +83,46 @@ def _columns(store: Store) -> dict[str, dict[str, Any]]:
 
 
 def _custodians(deployment: Deployment) -> dict[str, Any]:
-    policy, newest = deployment.policy(), custody.before(deployment)
-    n, t = (newest.draft.n, newest.draft.t) if newest else (policy.n, policy.t)
+    policy = deployment.policy()
     try:
-        answers = custody.asked(deployment, "status")
+        answers, terms = custody.asked(deployment, "status"), custody.terms(deployment)
     except UnheldError as error:
-        return {"n": n, "t": t, "here": 0, "columns_held": 0, "words": str(error), "names": []}
+        return {
+            "n": policy.n, "t": policy.t, "here": 0, "columns_held": 0, "words": str(error), "sets": [], "names": [],
+        }  # fmt: skip
+    today = assembly.clock().now() // 86_400
+    now = [one.draft for one in terms if one.draft.begins <= today][-1:] or [terms[0].draft]
     answered = [one for one in answers if not one.away]
     return {
-        "n": n,
-        "t": t,
-        "here": sum(newest is not None and one.set == newest.draft.set for one in answered),
+        "n": now[0].n,
+        "t": now[0].t,
+        "here": sum(one.set == now[0].set for one in answered),
         "columns_held": max((one.said["columns"] for one in answered), default=0),
-        "words": _words(answers),
-        "names": [{"name": one.name, "set": one.set, "away": one.away} for one in answers],
+        "words": WORDS if any(one.local for one in answers) else "",
+        "sets": [_term(one) for one in terms],
+        "names": [_named(one) for one in answers],
     }
 
 
-def _words(answers: Sequence[Answer]) -> str:
-    if any(one.local for one in answers):
-        away = "; ".join(f"{one.name} is {one.away}" for one in answers if one.away)
-        return f"{WORDS}{f'; {away}' if away else ''}"
-    return "; ".join(f"{one.name}: {one.away or 'answered'}" for one in answers)
+def _term(one: Term) -> dict[str, Any]:
+    begins, ends = columns.day_text(one.draft.begins), columns.day_text(one.ends) if one.ends else ""
+    return {"set": one.draft.set, "n": one.draft.n, "t": one.draft.t, "begins": begins, "ends": ends}
+
+
+def _named(one: Answer) -> dict[str, Any]:
+    frozen = {name: str(one.said.get(name, "")) for name in ("frozen", "frozen_since")}
+    return {"name": one.name, "set": one.set, "away": one.away, **frozen, "standing": one.standing}
+
+
+def _custodian_lines(figures: dict[str, Any]) -> list[str]:
+    """A line a set, with the days that it is for, and how each of its custodians stands."""
+    said = [f"  custodians: {figures['t']} of {figures['n']} open a closed day, {figures['here']} here"]
+    said += [f"    {figures['words']}"] if figures["words"] else []
+    for term in figures["sets"]:
+        days = f"{term['begins']} to {term['ends']}" if term["ends"] else f"from {term['begins']} on"
+        named = "; ".join(f"{one['name']}: {one['standing']}" for one in figures["names"] if one["set"] == term["set"])
+        said.append(f"    set {term['set']} ({term['t']} of {term['n']}), for days {days}: {named}")
+    return said
 
 
 def _gone(store: Store, kept: Attested, cls: str) -> dict[str, str]:
@@ -118,7 +136,7 @@ def _gone(store: Store, kept: Attested, cls: str) -> dict[str, str]:
 
 def lines(figures: dict[str, Any]) -> list[str]:
     """The figures as a person reads them."""
-    custodians, open_day = figures["custodians"], figures["open_day"]
+    open_day = figures["open_day"]
     said = [
         f"store {figures['store']}, generation {figures['generation']}, {figures['today']}",
         f"  open day: {open_day or 'none; nothing of any day can be read here'}",
@@ -143,10 +161,7 @@ def lines(figures: dict[str, Any]) -> list[str]:
         f"  due to lapse: {figures['due_to_lapse']}",
         f"  erasable slot: {figures['erasable_slot']}",
         f"  recoverable copies: {figures['recoverable_copies']}",
-        (
-            f"  custodians: {custodians['t']} of {custodians['n']} open a closed day, {custodians['here']} here\n"
-            f"    {custodians['words']}"
-        ),
+        *_custodian_lines(figures["custodians"]),
         f"  statements waiting for the log: {figures['statements_waiting']}",
         f"  sinks: totals {figures['sinks']['totals']}, charge lines {figures['sinks']['charge_lines']}",
         f"  {figures['inventory']['words']}",
