@@ -121,6 +121,7 @@ def test_a_person_reads_what_was_sealed_to_the_card(person: Person) -> None:
     assert [record["time"] for record in found["charge"]] == ["2026-07-02T00:00:07+00:00"]
     assert [record["holder"] for record in found["identity"]] == ["H1"]
     assert "compare these words" in said.out
+    assert person.ran("custody", "status", "--json").document["headquarters"] in said.out
     page = (person.folder / "records" / "records.html").read_text()
     assert "every part came from two custodians or more" in page
     assert "from 2026-07-01 on" in page

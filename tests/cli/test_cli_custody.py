@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -70,7 +71,8 @@ def told(custodians: list[Served], tmp_path_factory: pytest.TempPathFactory) -> 
     call("two said yes", "custody", "go")
     custodians[2].approve_all()
     call("words", "custody", "go", "--json")
-    said["page"] = Ended(0, custodians[0].get().text, "")
+    asked = re.findall(r"request\?id=(\w+)", custodians[0].get().text)
+    said["page"] = Ended(0, custodians[0].get(f"request?id={asked[0]}").text, "")
     for one in custodians:
         one.approve_all()
     call("founded", "custody", "go")
@@ -129,6 +131,17 @@ def test_the_words_are_the_same_on_the_page(told: dict[str, Ended]) -> None:
     assert told["words"].code == 3
     assert len(words) == 4
     assert told["words"].document["stage"] == "transcript"
+    assert re.findall(r"<span>(\w+)</span>", told["page"].out) == words
+
+
+def test_headquarters_tells_the_name_that_the_page_shows(told: dict[str, Ended]) -> None:
+    """Whoever reads "Who asks" on a page can be told by telephone what must stand there."""
+    name = re.search(r"headquarters(?:-? ?[a-z]{5}){4}", told["propose"].out)
+
+    assert name
+    assert f"<dd>{name[0]}</dd>" in told["page"].out
+    assert name[0] in told["asked"].out
+    assert told["status"].document["headquarters"] == name[0]
 
 
 def test_it_ends_in_a_set_that_opens_days(told: dict[str, Ended]) -> None:
@@ -168,7 +181,7 @@ def test_frozen_custodians_hand_out_nothing(told: dict[str, Ended]) -> None:
     assert told["open frozen"].code == 1
     assert "frozen by headquarters" in told["open frozen"].err
     assert told["thaw"].out.count("not frozen") == 3
-    assert (told["open again"].code, told["beat"].code) == (0, 0)
+    assert (told["open again"].code, told["beat"].code) == (0, 0), told["beat"]
 
 
 def test_a_drill_shows_who_answered(told: dict[str, Ended]) -> None:

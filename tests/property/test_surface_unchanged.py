@@ -38,7 +38,7 @@ _MASKS = (
     ),  # sealed files end in padding of a drawn size
     (re.compile(r"( days +\d+) +[\d,]+(?=  [\d-])"), r"\1 SIZE"),  # the same in the table of status
     (re.compile(r"[0-9a-f]{8,}"), "HEX"),
-    (re.compile(r'(?:\b(?:[bdfghjklmnprstvz][aiou]){2}[bdfghjklmnprstvz]\b[", ]*){4}'), "FOUR WORDS"),
+    (re.compile(r'(?:\b(?:[bdfghjklmnprstvz][aiou]){2}[bdfghjklmnprstvz]\b[-", ]*){4}'), "FOUR WORDS"),
 )
 
 

@@ -8,6 +8,8 @@ they are of numbers that every custodian drew and was bound to before any of the
 
 from __future__ import annotations
 
+from unheld_verify import crypto
+
 _CONSONANTS = "bdfghjklmnprstvz"
 _VOWELS = "aiou"
 COUNT = 4
@@ -16,6 +18,11 @@ COUNT = 4
 def words(digest: bytes) -> tuple[str, ...]:
     """The four words of a digest of at least 8 bytes."""
     return tuple(_word(int.from_bytes(digest[2 * at : 2 * at + 2], "big")) for at in range(COUNT))
+
+
+def caller(headquarters: bytes) -> str:
+    """How persons tell one headquarters from another: its Ed25519 public key as four words."""
+    return "headquarters " + "-".join(words(crypto.sha256(headquarters)))
 
 
 def heard(said: str) -> tuple[str, ...]:

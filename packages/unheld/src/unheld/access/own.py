@@ -61,6 +61,11 @@ def four_words(slip: Slip) -> dict[int, str]:
     }
 
 
+def headquarters(slip: Slip) -> str:
+    """What the custodians know headquarters by, which asks them; of two different ones, both."""
+    return " and ".join(sorted({spoken.caller(one.draft.headquarters) for one in slip.rosters().values()}))
+
+
 def _time_of_key(slip: Slip) -> list[str]:
     began = columns.day_text(slip.since // 86_400) if slip.since else "the beginning"
     lines = [f"this card opens what happened from {began} on; nothing of before was ever sealed to it"]

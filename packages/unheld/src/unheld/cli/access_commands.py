@@ -104,9 +104,10 @@ def ask(
     made = mine.ask(_card(card), wish, clock().now())
     said = [f"grant {folder / GRANT}: {counted(len(made.columns), 'column')}; send it to headquarters"]
     said += ["  compare these words with what the operator published of its custodians:"]
-    words = own.four_words(mine.slip())
+    words, who = own.four_words(mine.slip()), own.headquarters(mine.slip())
     said += [f"  set {number}: {four}" for number, four in words.items()]
-    document = {"made": str(folder / GRANT), "columns": len(made.columns)}
+    said += [f"  who asks them for you, and what they know it by: {who}"]
+    document = {"made": str(folder / GRANT), "columns": len(made.columns), "headquarters": who}
     return Answer(said, document | {"words": {str(number): four for number, four in words.items()}})
 
 

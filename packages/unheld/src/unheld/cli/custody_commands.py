@@ -14,7 +14,7 @@ from unheld.custody.ceremony import SAID_NO
 from unheld.custody.local import WORDS
 from unheld.workflows import custody as custodians
 from unheld.workflows.custody import Proposal, Standing
-from unheld_verify import columns
+from unheld_verify import columns, spoken
 from unheld_verify.errors import BadInputError, UsageError
 from unheld_verify.roster import FREEZE_DAYS
 
@@ -93,6 +93,7 @@ def go() -> Answer:
     return _told(custodians.go(deployment()))
 
 
+_SHOWN_AS = 'custodians see under "Who asks":'
 _NEXT_ASKED = "unheld custody go goes on, once they have answered"
 _NEXT_REFUSED = "this set does not begin: propose another with unheld custody init or rotate, and --anew"
 
@@ -102,6 +103,7 @@ def _told(found: Standing, *, proposed: bool = False) -> Answer:
     stage = "founded" if step.over else f"{step.stage} sent"
     begins = columns.day_text(draft.begins)
     said = [f"set {found.number} ({stage}): {draft.t} of {draft.n} open a closed day, from {begins} on"]
+    said.append(f"  {_SHOWN_AS} {spoken.caller(draft.headquarters)}")
     if step.words:
         said.append(f"  four words to read aloud to every custodian: {' '.join(step.words)}")
     said += [f"  {draft.names[index]}: answered" for index in step.answered]
@@ -133,14 +135,17 @@ def _standing(found: Standing) -> dict[str, Any]:
         "taken_over": found.held,
         "retired": [{"name": name, "decision": decided} for name, decided in found.retired.items()],
         "here": found.local,
+        "headquarters": spoken.caller(draft.headquarters),
     }
 
 
 @command(custody, "status", Surface.FIGURES)
 def status() -> Answer:
     """Ask every custodian what it holds. Exit 3: not all answered."""
-    answers = custodians.ask(deployment(), "status")
-    return _answers(answers, [_figures(one) for one in answers if not one.away])
+    where = deployment()
+    answers, who = custodians.ask(where, "status"), spoken.caller(bytes.fromhex(where.policy().plan_key))
+    said = _answers(answers, [f"{_SHOWN_AS} {who}", *(_figures(one) for one in answers if not one.away)])
+    return Answer(said.lines, {**said.document, "headquarters": who}, said.exit_code, said.problems)
 
 
 @command(custody, "beat", Surface.FIGURES)

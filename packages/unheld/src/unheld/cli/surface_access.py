@@ -18,6 +18,7 @@ ACCESS: Mapping[str, Mapping[str, str]] = {
         "made": "in the folder the caller named",
         "columns": "a count",
         "words.*": "four words of a custodian set, public",
+        "headquarters": "four words of headquarters' own key, public",
     },
     "access answer": {
         "made": "the file the caller named; sealed to whoever showed the card",

@@ -38,6 +38,7 @@ _SET = {
     "waits[].why": "a fixed sentence, or what cut the line to a custodian",
     "taken_over": "whether the branch seals under it",
     "here": "whether it is on this machine",
+    "headquarters": "four words of headquarters' own key, public",
 }
 _WHO = {
     "custodians[].set": "number of the set",
@@ -70,7 +71,7 @@ CUSTODY: Mapping[str, Mapping[str, str]] = {
         "retired[].name": "a custodian and its set",
         "retired[].decision": "fixed word, or what cut the line",
     },
-    "custody status": _FIGURES,
+    "custody status": {**_FIGURES, "headquarters": "four words of headquarters' own key, public"},
     "custody beat": _FIGURES,
     "custody freeze": _FIGURES,
     "custody thaw": _FIGURES,
