@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import socket
-import ssl
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -64,10 +63,8 @@ def _plain(error: Exception, seconds: float) -> str:
     """What went wrong on a line, without the words of a programmer."""
     if isinstance(error, TimeoutError):
         return f"nothing within {seconds:g} seconds"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return "its certificate is not one that this machine accepts"
-    if isinstance(error, ssl.SSLError):
-        return "what is there speaks no TLS that this machine speaks"
+    if type(error).__module__ == "ssl":  # its module would bring ciphers of its own here
+        return "its certificate is not one that this machine accepts, or it speaks no TLS"
     if isinstance(error, socket.gaierror):
         return "no such host: check the name and this machine's network"
     if isinstance(error, http.client.HTTPException):
