@@ -14,6 +14,7 @@ from tests.support.ceremony import DAY, SEEDS
 from tests.support.refusing import refusing
 from tests.support.stores import mapping
 from unheld.testing import textfile
+from unheld_branch.custody.attested import OwnStateError
 from unheld_branch.custody.client import Remote
 from unheld_branch.kernel.uptime import Uptime
 from unheld_branch.store import daylength, parkkeys, pending, sets
@@ -136,6 +137,15 @@ def test_a_day_is_over_by_the_clock_or_by_the_uptime(
     daylength.note(tmp_path, DAY, Uptime("a", 100))
 
     assert daylength.over(tmp_path, DAY, clock, Uptime(boot, seconds)) == over
+
+
+def test_a_note_of_the_opening_that_cannot_be_read_keeps_no_day_open_longer(tmp_path: Path) -> None:
+    """Then the machine's uptime counts alone, which is longer."""
+    daylength.note(tmp_path, DAY, Uptime("a", 100))
+    (tmp_path / "opened.json").write_bytes(b"{")
+
+    assert daylength.over(tmp_path, DAY, DAY * 86_400, Uptime("a", 25 * 3600 + 1))
+    assert not daylength.over(tmp_path, DAY, DAY * 86_400, Uptime("a", 25 * 3600))
 
 
 def test_records_are_parked_to_keys_of_the_custodians_alone(branch: Branch) -> None:
@@ -334,6 +344,30 @@ def test_the_highest_generation_outlives_the_process(branch: Branch) -> None:
     kept = branch.attested().seen(1)
     kept[0] = (1, "00" * 8)
     assert branch.attested().seen(1)[0] == seen[0]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b'{"1":{"0":7}}', b'{"1":{"0":[7,7]}}', b'{"1":[]}', b'{"x":{"0":[7,"a"]}}']
+)
+def test_what_the_branch_itself_damaged_blames_no_custodian(branch: Branch, data: bytes) -> None:
+    """Its memory of generations is named as its own, with the mend, whoever would have answered."""
+    path = branch.places.root / "attestations" / "seen.json"
+    path.parent.mkdir()
+    path.write_bytes(data)
+
+    with pytest.raises(OwnStateError, match=r"seen\.json.*put back its last good copy") as told:
+        open_day(branch)
+
+    assert "ustodian 0" not in str(told.value)
+    assert path.read_bytes() == data
+
+
+def test_parking_keys_that_cannot_be_read_are_named(branch: Branch) -> None:
+    """The file and the mend are told, and nothing is parked."""
+    (branch.places.root / PARKING).write_bytes(b"{}")
+
+    with branch.opened() as (store, _), pytest.raises(StateError, match=r"parking-keys\.json.*remove the file"):
+        park.park(store, [written(branch, "a", Call(ALICE))], mapping())
 
 
 def test_a_set_of_another_headquarters_is_not_taken_over(branch: Branch, tmp_path: Path) -> None:

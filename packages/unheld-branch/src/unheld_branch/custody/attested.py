@@ -21,7 +21,7 @@ from typing import Any
 from unheld_slots import durable
 from unheld_verify import canonical, columns, crypto, custody
 from unheld_verify.columns import Attestation, EventColumn
-from unheld_verify.errors import UnheldError, VerificationError
+from unheld_verify.errors import BadInputError, StateError, UnheldError, VerificationError
 from unheld_verify.roster import Roster
 
 FOLDER = "attestations"
@@ -105,6 +105,14 @@ class Attested:
 
 
 _SEEN_LOCK = Lock()
+_MEND = (
+    "put back its last good copy, or remove it: then generations are learned anew, and a custodian that was put back "
+    "from a backup in the meantime is not noticed"
+)
+
+
+class OwnStateError(StateError):
+    """What is kept here of custodians cannot be read or written: none of them is to blame."""
 
 
 class _Seen(MutableMapping[int, tuple[int, str]]):
@@ -115,7 +123,18 @@ class _Seen(MutableMapping[int, tuple[int, str]]):
         self._set = str(number)
 
     def _all(self) -> dict[str, dict[str, list[Any]]]:
-        return dict(canonical.decode(self._path.read_bytes())) if self._path.is_file() else {}
+        try:
+            found = canonical.decode(self._path.read_bytes()) if self._path.is_file() else {}
+            sound = all(
+                number.isdecimal() and index.isdecimal() and [type(one) for one in stamp] == [int, str]
+                for number, held in found.items()
+                for index, stamp in held.items()
+            )
+        except (OSError, BadInputError, AttributeError, TypeError) as error:
+            raise OwnStateError(f"{self._path}: cannot be read: {error}; {_MEND}") from None
+        if not sound:
+            raise OwnStateError(f"{self._path}: holds something else than generations; {_MEND}")
+        return dict(found)
 
     def _own(self) -> dict[int, tuple[int, str]]:
         return {int(index): (generation, tag) for index, (generation, tag) in self._all().get(self._set, {}).items()}
@@ -129,8 +148,14 @@ class _Seen(MutableMapping[int, tuple[int, str]]):
             own = whole.setdefault(self._set, {})
             if stamp[0] > own.get(str(index), [-1])[0]:
                 own[str(index)] = list(stamp)
-                durable.make_folder(self._path.parent)
-                durable.write_file(self._path, canonical.encode(whole))
+                self._write(whole)
+
+    def _write(self, whole: Mapping[str, Any]) -> None:
+        try:
+            durable.make_folder(self._path.parent)
+            durable.write_file(self._path, canonical.encode(whole))
+        except StateError as error:
+            raise OwnStateError(str(error)) from None
 
     def __delitem__(self, index: int) -> None:
         raise VerificationError("the highest generation that was seen of a custodian is never forgotten")

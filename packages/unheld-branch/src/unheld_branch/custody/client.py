@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from unheld_branch.custody.attested import OwnStateError
 from unheld_branch.keys.columns import check_push
 from unheld_verify import canonical, columns, crypto, custody, note, parked, signed
 from unheld_verify.columns import Attestation, EventColumn, Push
@@ -326,13 +327,15 @@ def gathered(
 ) -> tuple[dict[int, Answer], dict[int, UnheldError]]:
     """Call every index: answers, and errors of those that failed or took longer than `seconds` together.
 
-    Threads that go on waiting are daemons: a custodian that never answers holds nobody up.
+    Threads that go on waiting are daemons: a custodian that never answers holds nobody up. Raises OwnStateError when
+    what is kept here of custodians is damaged: none of them is blamed for it.
     """
     answers: dict[int, Answer] = {}
     failed: dict[int, UnheldError] = {}
     if seconds is None:
         for index in indexes:
             _one(call, index, answers, failed)
+        _check_own(failed)
         return answers, failed
     threads = [threading.Thread(target=_one, args=(call, index, answers, failed), daemon=True) for index in indexes]
     end = time.monotonic() + seconds
@@ -340,6 +343,7 @@ def gathered(
         thread.start()
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
+    _check_own(failed)
     came = {index: answers[index] for index in indexes if index in answers}
     late = AwayError(f"no answer within {seconds:g} seconds")
     return came, {index: failed.get(index, late) for index in indexes if index not in came}
@@ -352,6 +356,12 @@ def _one(call: Callable[[int], Answer], index: int, answers: dict[int, Answer], 
         failed[index] = error
     except _HOSTILE as error:
         failed[index] = BadInputError(f"what it answers cannot be read: {type(error).__name__}")
+
+
+def _check_own(failed: Mapping[int, UnheldError]) -> None:
+    for error in list(failed.values()):  # threads that are late may still write there
+        if isinstance(error, OwnStateError):
+            raise error
 
 
 def _refused(failed: Mapping[int, UnheldError]) -> dict[int, UnheldError]:

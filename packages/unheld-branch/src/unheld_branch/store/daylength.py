@@ -10,6 +10,7 @@ from pathlib import Path
 from unheld_branch.kernel.uptime import Uptime
 from unheld_slots import durable
 from unheld_verify import canonical, custody
+from unheld_verify.errors import BadInputError
 
 HOURS_MOST = 25
 _FILE = "opened.json"
@@ -29,6 +30,9 @@ def over(folder: Path, day: int, clock: int, now: Uptime) -> bool:
 
 def _seconds(folder: Path, day: int, now: Uptime) -> int:
     path = folder / _FILE
-    document = canonical.decode(path.read_bytes()) if path.is_file() else {}
+    try:
+        document = canonical.decode(path.read_bytes()) if path.is_file() else {}
+    except BadInputError:  # as if the machine had been started anew: it closes no later
+        document = {}
     same = (document.get("day"), document.get("boot")) == (day, now.boot)
     return now.seconds - int(document["since"]) if same else now.seconds

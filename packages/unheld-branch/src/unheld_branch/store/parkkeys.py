@@ -11,7 +11,7 @@ from pathlib import Path
 from unheld_slots import durable
 from unheld_verify import canonical, crypto, custody, signed
 from unheld_verify.custody import Address
-from unheld_verify.errors import StateError, UnheldError, VerificationError
+from unheld_verify.errors import BadInputError, StateError, UnheldError, VerificationError
 from unheld_verify.roster import Roster
 from unheld_verify.signed import Signed
 
@@ -65,5 +65,8 @@ def _place(said: Signed) -> tuple[int, int]:
 
 def _held(folder: Path) -> dict[tuple[int, int], Signed]:
     path = folder / _FILE
-    listed = canonical.decode(path.read_bytes())["parkings"] if path.exists() else []
-    return {_place(one): one for one in (signed.from_json(value, "parking") for value in listed)}
+    try:
+        listed = canonical.decode(path.read_bytes())["parkings"] if path.exists() else []
+        return {_place(one): one for one in (signed.from_json(value, "parking") for value in listed)}
+    except (OSError, BadInputError, KeyError, TypeError) as error:
+        raise StateError(f"{path}: cannot be read ({error}); remove the file and open a day") from None
