@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from unheld_slots import durable
 from unheld_verify.errors import BadInputError
@@ -25,13 +26,18 @@ def name_slots(folder: Path, named: Mapping[str, str]) -> None:
     durable.write_file(folder / NAMES, "".join(f"{line}\n" for line in quoted).encode())
 
 
-def _named(path: Path) -> dict[str, str]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file says; nothing where there is none. Raises BadInputError naming a file that cannot be read."""
     try:
-        found = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise BadInputError(f"{path}: cannot be read: {error}") from None
+
+
+def _named(path: Path) -> dict[str, str]:
+    found = read_toml(path)
     if wrong := [name for name, uri in found.items() if not isinstance(uri, str)]:
         raise BadInputError(f"{path}: {wrong[0]} is no URI: write {wrong[0]} = 'SCHEME:PLACE'")
     return found

@@ -9,12 +9,12 @@ A set that it does not name is on this machine.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from unheld_slots import durable
+from unheld_slots.places import read_toml
 from unheld_verify.errors import BadInputError
 
 FILE = "custodians.toml"
@@ -23,12 +23,7 @@ _SET = "set-"
 
 def read(path: Path) -> dict[int, dict[str, str]]:
     """Names and URLs by set. Raises BadInputError naming what cannot be read."""
-    try:
-        found = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"{path}: cannot be read: {error}") from None
+    found = read_toml(path)
     for title, named in found.items():
         if not title.startswith(_SET) or not title.removeprefix(_SET).isdecimal() or not isinstance(named, dict):
             raise BadInputError(f"{path}: {title}: write [set-NUMBER], and in it lines of NAME = URL")
