@@ -18,8 +18,8 @@ from tests.support.calls import ALICE, Call, calls
 from tests.support.ceremony import DAY, SEEDS
 from tests.support.stores import MAPPINGS
 from unheld.testing import memory, textfile
-from unheld_branch.assembly import BRANCH_SEED
 from unheld_branch.custody import addresses
+from unheld_branch.store import seeds
 from unheld_branch.workflows import day
 from unheld_verify import columns, custody
 
@@ -47,7 +47,7 @@ class _Post(BaseHTTPRequestHandler):
 def branch(tmp_path: Path) -> Iterator[Branch]:
     """A branch whose custodians listen on a port of this machine."""
     made = Branch.made(tmp_path)
-    (made.places.slots / BRANCH_SEED).write_text(SEEDS[custody.BRANCH].hex())
+    (made.places.slots / seeds.BRANCH).write_text(SEEDS[custody.BRANCH].hex())
     server = HTTPServer(("127.0.0.1", 0), _Post)
     server.branch = made  # type: ignore[attr-defined]
     named = {f"Custodian {index}": f"http://127.0.0.1:{server.server_port}/{index}" for index in range(3)}

@@ -185,6 +185,21 @@ def test_the_branch_takes_no_set_of_another_store(made: TestStore, tmp_path: Pat
         taking.take_over(store, founded)
 
 
+def test_the_branch_takes_no_set_that_was_founded_for_another_branch_s_key(made: TestStore) -> None:
+    """Its custodians would open the days to whoever has that key; the file is named, and nothing is pinned."""
+    path = made.deployment.slots / "branch.seed"
+    before = path.read_text("ascii")
+    path.write_text("11" * 32, "ascii")
+    founded = made.deployment.ceremonies()[1].founded
+    assert founded is not None
+
+    with made.opened() as store, pytest.raises(NotAllowedError, match=r"another branch's key than .*branch\.seed"):
+        taking.take_over(store, founded)
+    path.write_text(before, "ascii")
+    with made.opened() as store:
+        assert taking.take_over(store, founded).draft.set == 1
+
+
 def test_a_store_for_custodians_elsewhere_has_none_at_first(tmp_path: Path) -> None:
     """Nothing opens before a set was founded, and the words say what to do."""
     made = made_store(tmp_path, n=3, t=2, remote=True)

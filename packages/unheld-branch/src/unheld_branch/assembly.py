@@ -17,15 +17,13 @@ from unheld_branch.custody.client import Client, Remote
 from unheld_branch.custody.http import HttpTransport
 from unheld_branch.kernel.clock import machine_clock
 from unheld_branch.store import policy as policies
-from unheld_branch.store import sets
+from unheld_branch.store import seeds, sets
 from unheld_branch.store import store as stores
 from unheld_branch.store.store import Places, Store
-from unheld_verify import canonical, crypto
+from unheld_verify import canonical
 from unheld_verify.custody import BRANCH, Transport
 from unheld_verify.errors import BadInputError, NoStoreError
 from unheld_verify.roster import Roster
-
-BRANCH_SEED = "branch.seed"
 
 
 @contextmanager
@@ -45,7 +43,7 @@ def custodians(store: Store) -> Remote:
     holding = sets.holding(held, store.today())
     if not holding:
         raise NoStoreError(f"{store.folder}: no custodians yet: take over the set that headquarters founded")
-    attested, seed = Attested(store.folder, held), _seed(store.places.slots / BRANCH_SEED)
+    attested, seed = Attested(store.folder, held), seeds.read(store.places.slots / seeds.BRANCH, seeds.BRANCH_MEND)
     attested.tidy(store.today())
     clients = [
         Client(one, _line(store.folder, one), seed, BRANCH, store.clock.now, attested.seen(one.draft.set))
@@ -63,13 +61,3 @@ def _line(root: Path, one: Roster) -> Transport:
             "headquarters writes them there when a set is founded: bring its STORE.custodians.toml"
         )
     return HttpTransport([named[name] for name in one.draft.names])
-
-
-def _seed(path: Path) -> bytes:
-    try:
-        seed = bytes.fromhex(path.read_text("ascii").strip())
-    except (OSError, ValueError):
-        seed = b""
-    if len(seed) != crypto.KEY_BYTES:
-        raise BadInputError(f"{path}: the branch's signing key cannot be read; without it the custodians open no day")
-    return seed

@@ -22,6 +22,7 @@ from unheld_branch.kernel import clock as clocks
 from unheld_branch.kernel.clock import Clock
 from unheld_branch.log.tiles import LogWriter
 from unheld_branch.store import policy as policies
+from unheld_branch.store import seeds as signing
 from unheld_branch.store import sets
 from unheld_branch.store import store as stores
 from unheld_branch.store.policy import Policy
@@ -45,7 +46,6 @@ from unheld_verify.roster import FREEZE_DAYS, Draft, Roster
 CLOCK_VARIABLE = clocks.CLOCK_VARIABLE
 clock = clocks.machine_clock
 ESCROW_PUBLIC, ESCROW_PRIVATE = "escrow.pub", "escrow.key"
-BRANCH_SEED = "branch.seed"
 PUBLISHED = "checkpoint"
 _ESCROW_PRIVATE_BYTES = 64 + 32
 _DAY = 86_400
@@ -204,11 +204,11 @@ class Deployment:
 
     def branch_seed(self) -> bytes:
         """The key that the branch asks custodians with: it signs, and lies with the slots, out of every backup."""
-        return _seed(self.slots / BRANCH_SEED, "put it back; without it the custodians open no day")
+        return signing.read(self.slots / signing.BRANCH, signing.BRANCH_MEND)
 
     def seed(self, name: str) -> bytes:
         """A signing seed of headquarters: `log` or `plan`."""
-        return _seed(self.headquarters / f"{name}.seed", "put it back from its backup")
+        return signing.read(self.headquarters / f"{name}.seed", "put it back from its backup")
 
     def escrow_public(self) -> bytes:
         """The key that demands are sealed to: whoever files one need not be able to read it again.
@@ -287,7 +287,7 @@ def found(
     durable.write_file(deployment.register / ESCROW_PUBLIC, public)
     durable.write_file(deployment.register / stores.GENESIS, canonical.encode(policy.document()))
     durable.make_folders(deployment.slots)
-    durable.write_file(deployment.slots / BRANCH_SEED, crypto.random_bytes(32).hex().encode())
+    durable.write_file(deployment.slots / signing.BRANCH, crypto.random_bytes(32).hex().encode())
     stores.create(Places(deployment.root, deployment.slots, copies), policy, clock())
     if not remote:
         _found_locally(deployment, policy)
@@ -363,13 +363,3 @@ def beat_here(officer: Client, desks: LocalDesks) -> None:
         with suppress(UnheldError):
             if 0 < today - desks.heard(index, officer.roster.draft.set) <= stores.PAUSE_MOST:
                 officer.ask(index, "beat", {"day": columns.day_text(today)})
-
-
-def _seed(path: Path, mend: str) -> bytes:
-    try:
-        seed = bytes.fromhex(path.read_text("ascii").strip())
-    except (OSError, ValueError):
-        seed = b""
-    if len(seed) != crypto.KEY_BYTES:
-        raise BadInputError(f"{path}: this signing key cannot be read; {mend}")
-    return seed

@@ -27,7 +27,7 @@ def keep(folder: Path, founded: Signed, policy: Policy) -> Roster:
     Raises VerificationError without headquarters' signature and a quorum, NotAllowedError when it is another store's,
     or does not follow the sets that are there.
     """
-    one = _checked(founded, policy)
+    one = checked(founded, policy)
     held = read(folder, policy)
     same = next((other for other in held if other.draft.set == one.draft.set), None)
     if same is not None and same.digest != one.digest:
@@ -45,7 +45,7 @@ def read(folder: Path, policy: Policy) -> list[Roster]:
     found = []
     for path in (folder / FOLDER).glob("*.json"):
         try:
-            found.append(_checked(signed.decode(path.read_bytes(), "founded"), policy))
+            found.append(checked(signed.decode(path.read_bytes(), "founded"), policy))
         except UnheldError as error:
             raise type(error)(f"{path}: {error}; put back the set that headquarters founded") from None
     return sorted(found, key=lambda one: one.draft.set)
@@ -67,7 +67,8 @@ def holding(sets: Sequence[Roster], today: int) -> list[Roster]:
     return [one for one, gone in zip(sets, [*lapsed, False], strict=False) if not gone]
 
 
-def _checked(founded: Signed, policy: Policy) -> Roster:
+def checked(founded: Signed, policy: Policy) -> Roster:
+    """A founded set, held to headquarters' key and to genesis. Raises what `keep` raises; nothing is written."""
     one, _ = roster.founded_of(founded)
     draft = one.draft
     if (draft.store, draft.headquarters.hex()) != (policy.store_id, policy.plan_key):

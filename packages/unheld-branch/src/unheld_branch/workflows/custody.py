@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from unheld_branch.store import sets
+from unheld_branch.store import seeds, sets
 from unheld_branch.store.store import Store
-from unheld_verify import columns, roster
+from unheld_verify import columns, crypto, roster
 from unheld_verify.errors import NotAllowedError
-from unheld_verify.roster import Roster
+from unheld_verify.roster import Draft, Roster
 from unheld_verify.signed import Signed
 
 
@@ -14,8 +14,10 @@ def take_over(store: Store, founded: Signed) -> Roster:
     """Seal under this set from its first day on. Repeating it changes nothing, and it is told once.
 
     Raises VerificationError without headquarters' signature and a quorum, NotAllowedError when it is another store's,
-    does not follow the sets that are here, or is another one than the journal noted.
+    does not follow the sets that are here, is another one than the journal noted, or was founded with another branch's
+    key. BadInputError when this branch's cannot be read.
     """
+    _check_branch(store, sets.checked(founded, store.policy).draft)
     one = sets.keep(store.folder, founded, store.policy)
     draft, digest = one.draft, roster.transcript_digest(founded).hex()
     noted = store.catalog.sets.get(draft.set)
@@ -34,3 +36,13 @@ def take_over(store: Store, founded: Signed) -> Roster:
         )
         store.commit({"kind": "custodians", "set": draft.set, "transcript": digest}, say=[said])
     return one
+
+
+def _check_branch(store: Store, draft: Draft) -> None:
+    """Custodians of this set answer to the key in its draft: another one than ours would open its days elsewhere."""
+    path = store.places.slots / seeds.BRANCH
+    if crypto.sign_public(seeds.read(path, seeds.BRANCH_MEND)) != draft.branch:
+        raise NotAllowedError(
+            f"custodian set {draft.set}: its draft names another branch's key than {path}; put back the key that "
+            "headquarters drafted it with, or let headquarters found a set with this one"
+        )
