@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -151,7 +152,7 @@ def test_a_token_that_is_out_is_told_as_erasing(two: SoftToken) -> None:
     two.take_out()
     with pytest.raises(StateError, match="erasing: the old key still lives"):
         slot.destroy(1)
-    with pytest.raises(StateError, match="put the token back"):
+    with pytest.raises(StateError, match="put the right token in"):
         slot.live()
     two.put_back()
     assert generations(two) == [1, 2]
@@ -279,6 +280,35 @@ def test_a_wrong_pin_is_tried_once(token: SoftToken, slot: Slot, monkeypatch: py
     assert tried.count("login") == 1
     token.pin_file.write_text(PIN)
     assert [live.generation for live in slot.live()] == [1]
+
+
+def test_another_process_does_not_try_a_refused_pin_again(
+    token: SoftToken, slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that starts again and again with a wrong PIN in its file costs one try, until the file is written."""
+    tried: list[str] = []
+    asked = Session.ask
+
+    def count(self: Session, do: str, **values: Any) -> Any:
+        tried.append(do)
+        return asked(self, do, **values)
+
+    monkeypatch.setattr(Session, "ask", count)
+    token.pin_file.write_text("0000\n")
+    for _ in range(2):
+        monkeypatch.setattr(pin, "_refused", set())  # as a process that starts
+        with pytest.raises(WrongKeyError, match=f"write it anew into {token.pin_file}"):
+            open_slot(token.uri(NAME))
+    assert tried.count("login") == 1
+    token.pin_file.write_text(f"{PIN}\n")
+    assert [live.generation for live in slot.live()] == [1]
+
+
+def test_a_turn_that_cannot_be_had_is_told(slot: Slot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a folder for temporary files the error names it, and the token is not touched."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(StateError, match=r"folder of temporary files.*none/unheld-pkcs11.*nothing was changed"):
+        slot.live()
 
 
 @pytest.mark.parametrize(("text", "mode"), [("", 0o600), ("a\nb\n", 0o600), (PIN, 0o644), (None, 0)])

@@ -16,10 +16,11 @@ from typing import Any
 
 from unheld_slots.pkcs11 import pin
 from unheld_slots.pkcs11.uri import TokenUri
-from unheld_verify.errors import BadInputError
+from unheld_verify.errors import BadInputError, StateError
 
 # How long one request may take. A network HSM that fails over answers within it.
 SECONDS = 60
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 WORKER = (sys.executable, "-I", "-m", "unheld_slots.pkcs11.worker")
 
 
@@ -89,12 +90,12 @@ class Session:
     def _login(self) -> None:
         self.calls = self.ask("find", module=str(self._uri.module), token=self._uri.token)
         serial = self.calls["serial"]
-        secret = pin.pin_for(self._uri, serial)
+        secret = pin.pin_for(self._uri, serial, self._turn)
         try:
-            self.ask("login", pin=secret)
+            self.ask("login", pin=secret.text)
         except TokenError as fault:
             if fault.kind in {"PinIncorrect", "PinInvalid", "PinLenRange"}:
-                raise pin.refuse(self._uri, serial, secret) from None
+                raise pin.refuse(self._uri, serial, secret, self._turn) from None
             raise
 
     def _end(self) -> None:
@@ -112,8 +113,17 @@ class Session:
 
 
 def _turn() -> int:
-    """Wait for this user's other processes to leave their tokens: SoftHSM fails now and then when two write at once."""
-    place = Path(tempfile.gettempdir()) / f"unheld-pkcs11-{os.getuid()}.lock"
-    handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    """Wait for this user's other processes to leave their tokens: SoftHSM fails now and then when two write at once.
+
+    Gives the open file that says whose turn it is.
+    """
+    name = f"unheld-pkcs11-{os.getuid()}.lock"
+    try:
+        handle = os.open(Path(tempfile.gettempdir()) / name, _FLAGS, 0o600)
+    except OSError as error:
+        raise StateError(
+            f"tokens are used in turn, by a file in the folder of temporary files, and it cannot be opened ({error}): "
+            f"nothing was changed; make that folder writable, or remove another's {name} from it"
+        ) from None
     fcntl.flock(handle, fcntl.LOCK_EX)
     return handle

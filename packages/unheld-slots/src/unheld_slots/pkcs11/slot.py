@@ -109,7 +109,7 @@ class TokenSlot:
 
     def live(self) -> list[Live]:
         """The generations whose key and data object are in the token now, the older first."""
-        with self._session("cannot be read; put the token back and call again", StateError) as session:
+        with self._session("it cannot be read", StateError) as session:
             return self._live(session, self._held(session))
 
     def prepare(self, generation: int, secret: bytes, binding: bytes = b"") -> None:
@@ -265,12 +265,15 @@ def _error(uri: TokenUri, fault: TokenError, kind: type[UnheldError], outcome: s
         return kind(f"{uri}: {uri.module} is no PKCS#11 module that loads here ({fault}); give the right module-path")
     if fault.kind in {"Absent", "Several"}:
         which = "no such token is there" if fault.kind == "Absent" else "several tokens fit: add serial= to the URI"
-        return kind(f"{uri}: {which} ({fault}); {outcome}; put the right token in and call again")
+        return kind(f"{uri}: {which} ({fault}); {outcome}; put the right token in and try again")
     if fault.kind in _FULL:
-        return StateError(f"{uri}: the token is full; make room in it, then call again; nothing was changed")
+        return StateError(f"{uri}: the token is full; make room in it, then try again; nothing was changed")
     if issubclass(kind, StateUnknownError) and fault.kind in _NOT_WRITTEN:
         return StateError(f"{uri}: the token refused ({said}); nothing was changed")
-    return (kind if issubclass(kind, StateError) else StateError)(f"{uri}: the token failed ({said}); {outcome}")
+    mend = "see that it is in and has room, then try again"
+    return (kind if issubclass(kind, StateError) else StateError)(
+        f"{uri}: the token failed ({said}); {outcome}; {mend}"
+    )
 
 
 def _words(uri: TokenUri, calls: dict[str, Any]) -> str:

@@ -57,7 +57,7 @@ class Worker:
         present = list(_tokens(library))
         fitting = [item for item in present if all(_calls(item)[key] == value for key, value in token.items())]
         if len(fitting) != 1:
-            labels = ", ".join(sorted(repr(_calls(item)["token"]) for item in present)) or "none"
+            labels = ", ".join(sorted(repr(name) for item in present if (name := _calls(item)["token"]))) or "none"
             raise RequestError("Several" if fitting else "Absent", f"tokens present: {labels}")
         self._token = fitting[0]
         offered = self._token.slot.get_mechanisms()
