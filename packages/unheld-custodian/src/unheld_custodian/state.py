@@ -135,6 +135,9 @@ class Whole:
     tags: bytes = field(default=b"", repr=False)
 
 
+_HINTS: dict[Any, dict[str, Any]] = {kind: get_type_hints(kind) for kind in (State, Ceremony, Request, Whole)}
+
+
 def encode(whole: Whole) -> bytes:
     """The plaintext of the sealed state."""
     header = canonical.encode({"v": 2, **_written(whole)})
@@ -194,7 +197,7 @@ def _read(kind: Any, value: Any) -> Any:
     """The inverse of `_written` for a value of this type; whatever else it takes is not written again as it was."""
     origin, parts = get_origin(kind), get_args(kind)
     if is_dataclass(kind):
-        hints = get_type_hints(kind)
+        hints = _HINTS[kind]
         return kind(**{name: _read(hints[name], each) for name, each in value.items() if name != "v"})  # type: ignore[operator]
     if origin is Mapping:
         return {_key(parts[0], key): _read(parts[1], each) for key, each in value.items()}

@@ -36,18 +36,25 @@ def decode(data: bytes) -> Any:
     return value
 
 
-def _is_plain(value: Any, depth: int = 0) -> bool:
-    """Whether `_check` would find nothing, for most values; three times as fast, since it names no path."""
-    kind = type(value)
-    if kind is bool or (kind is str and value.isascii()) or (kind is int and -_LIMIT < value < _LIMIT):
-        return True
-    if depth == MAX_DEPTH or kind not in (dict, list, tuple):
-        return False
-    if kind is dict:
-        if not all(type(key) is str and key.isascii() for key in value):
-            return False
-        value = value.values()
-    return all(_is_plain(item, depth + 1) for item in value)
+def _is_plain(value: Any) -> bool:
+    """Whether `_check` would find nothing, for most values; many times as fast, since it names no path."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner: list[Any] = []
+        for one in level:
+            kind = type(one)
+            if kind is dict:
+                if not all(type(key) is str and key.isascii() for key in one):
+                    return False
+                inner += one.values()
+            elif kind is list or kind is tuple:
+                inner += one
+            elif not (kind is bool or (kind is str and one.isascii()) or (kind is int and -_LIMIT < one < _LIMIT)):
+                return False
+        if not inner:
+            return True
+        level = inner
+    return False
 
 
 def _check(value: Any, path: str, depth: int = 0) -> None:

@@ -19,7 +19,7 @@ from unheld_verify import crypto
 from unheld_verify.errors import VerificationError, WrongKeyError
 
 _TAG = 32
-"""The bytes of a key that something is sealed to, too: a push carries 26 of them, of 1,216 bytes each when they are real."""
+"""Also the bytes of a key that something is sealed to: a push carries 26 of them, and real ones have 1,216 bytes."""
 _STANDS = b"simulated memory "
 _HEAD = 1088 + 32 + crypto.TAG_BYTES
 """By how much a real box is longer than what is in it."""
@@ -36,7 +36,10 @@ def drawn(random: Random) -> Iterator[None]:
 def cheap() -> Iterator[None]:
     """Put the doubles in the place of signatures and boxes, and write a custodian's memory once it is read."""
     late = Late()
-    with _replaced(_DOUBLES | {"PARK_PUBLIC_BYTES": _TAG}), _replaced({"encode": late.encode, "decode": late.decode}, kept):
+    with (
+        _replaced(_DOUBLES | {"PARK_PUBLIC_BYTES": _TAG}),
+        _replaced({"encode": late.encode, "decode": late.decode}, kept),
+    ):
         yield
 
 
