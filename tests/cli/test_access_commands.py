@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
@@ -30,10 +31,26 @@ class Person:
     def __init__(self, folder: Path) -> None:
         self.folder, self.own = folder, folder / "own"
         self.box = Box(folder, FIRST, seconds=86_399)
+
+    def live(self) -> None:
+        """Calls on the first day, a card at its end, calls on the second, which is closed."""
         self.ran("init", "--custodians", "3", "--threshold", "2", "--home", "MM")
         self.ran("day", "open")
-        self.ran("access", "key", "--out", folder / "card")
+        self.ran("access", "key", "--out", self.folder / "card")
         self.number(ALICE)
+        self.called(*many(3), name="first")
+        self.enrol()
+        self.next_day()
+        late = Call(ALICE, FIRST, second=99)
+        self.called(Call(ALICE, SECOND, second=7), Call(BOB, SECOND, second=9), late, name="second")
+        self.next_day()
+
+    def copied(self, folder: Path) -> Person:
+        """The same in another folder: living takes longer than copying."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        made = Person(folder)
+        made.box.when = self.box.when
+        return made
 
     def number(self, text: str) -> Path:
         """The number as a file at the counter."""
@@ -96,18 +113,18 @@ class Person:
         return found
 
 
-@pytest.fixture
-def person(tmp_path: Path) -> Person:
-    """Alice: calls on the first day, a card at its end, calls on the second, which is closed."""
-    made = Person(tmp_path)
-    made.called(*many(3), name="first")
-    made.enrol()
-    made.next_day()
-    made.called(
-        Call(ALICE, SECOND, second=7), Call(BOB, SECOND, second=9), Call(ALICE, FIRST, second=99), name="second"
-    )
-    made.next_day()
+@pytest.fixture(scope="module")
+def alice(tmp_path_factory: pytest.TempPathFactory) -> Person:
+    """Alice after two days."""
+    made = Person(tmp_path_factory.mktemp("alice"))
+    made.live()
     return made
+
+
+@pytest.fixture
+def person(alice: Person, tmp_path: Path) -> Person:
+    """Alice: calls on the first day, a card at its end, calls on the second, which is closed."""
+    return alice.copied(tmp_path)
 
 
 def test_a_person_reads_what_was_sealed_to_the_card(person: Person) -> None:
@@ -119,12 +136,14 @@ def test_a_person_reads_what_was_sealed_to_the_card(person: Person) -> None:
     found = person.read()
 
     assert [record["time"] for record in found["charge"]] == ["2026-07-02T00:00:07+00:00"]
-    assert [record["holder"] for record in found["identity"]] == ["H1"]
+    assert [(record["holder"], record["since"]) for record in found["identity"]] == [
+        ("H1", "2020-01-01T00:00:00+00:00")
+    ]
     assert "compare these words" in said.out
     assert person.ran("custody", "status", "--json").document["headquarters"] in said.out
     page = (person.folder / "records" / "records.html").read_text()
     assert "every part came from two custodians or more" in page
-    assert "from 2026-07-01 on" in page
+    assert "from 2026-07-01 23:59:59 UTC on" in page
 
 
 def test_headquarters_log_counts_and_names_nobody(person: Person) -> None:

@@ -262,7 +262,7 @@ def test_a_pair_is_named_where_two_hold_the_part(net: Network) -> None:
 
     assert (read.liars, read.pairs, states(read)) == ((), ((1, 1, 2),), {State.DISPUTED})
     assert not any(opened.records.values())
-    assert any("custodian 1 or 2 of set 1 gave wrong values" in line for line in own.said(net.own.slip(), opened, read))
+    assert any("custodian 1 or 2 of set 1 gave wrong values" in line for line in own.said(net.own, opened, read))
 
 
 def test_who_contradicts_all_others_is_named(net: Network) -> None:
@@ -298,7 +298,7 @@ def test_with_t_only_it_is_uncorroborated(net: Network) -> None:
 
     assert (answered.custodians, states(read)) == (2, {State.UNCORROBORATED})
     assert times(opened.records) == OWN
-    assert any("uncorroborated" in line for line in own.said(net.own.slip(), opened, read))
+    assert any("uncorroborated" in line for line in own.said(net.own, opened, read))
 
 
 def test_where_all_are_needed_it_is_always_uncorroborated(tmp_path: Path) -> None:
@@ -342,7 +342,7 @@ def test_lapsed_columns_are_said(tmp_path: Path) -> None:
     gone = {column.cls for column, joined in read.columns.items() if joined.state is State.GONE}
     assert gone == {"place"}
     assert times(opened.records) == OWN
-    said = own.said(made.own.slip(), opened, read)
+    said = own.said(made.own, opened, read)
     assert any(line.startswith("place 2026-07-08 to 2026-07-09: gone") for line in said)
 
 
@@ -350,15 +350,50 @@ def test_a_slip_tells_what_is_gone_and_since_when(net: Network) -> None:
     """Lapsed days, when the key began, and that another key took its place, are said in words."""
     asked = net.own.begin(net.card, net.now)
     ended, gone = (DAY + 3) * 86_400, (("place", DAY - 9), ("place", DAY - 8), ("charge", DAY))
-    slip = net.own.take_slip(net.slip(asked, since=DAY * 86_400, ended=ended, gone=gone))
+    net.own.take_slip(net.slip(asked, since=DAY * 86_400, ended=ended, gone=gone))
     net.own.ask(net.card, Wish(), net.now)
     said = signed.decode((net.own.path / GRANT).read_bytes(), "grant")
     net.own.check(net.answered(said).data)
-    lines = own.said(slip, *net.own.open(net.fetched()))
+    lines = own.said(net.own, *net.own.open(net.fetched()))
 
     assert any("charge 2026-07-08, place 2026-06-29 to 2026-06-30: lapsed or erased" in line for line in lines)
-    assert any("from 2026-07-08 on" in line for line in lines)
     assert any("sealed to another key: if you did not register another card" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("since", "began"),
+    [
+        (0, "2026-07-08"),
+        ((DAY - 900) * 86_400, "2026-07-08"),
+        (DAY * 86_400 + 61, "2026-07-08 00:01:01 UTC"),
+        ((DAY + 1) * 86_400, "2026-07-09"),
+    ],
+)
+def test_what_a_card_opens_begins_with_what_was_sealed(net: Network, since: int, began: str) -> None:
+    """Whoever has the number since 2024 is not told that a store of 2026 opens the years before it."""
+    asked = net.own.begin(net.card, net.now)
+    net.own.take_slip(net.slip(asked, since=since))
+    net.own.ask(net.card, Wish(), net.now)
+    net.own.check(net.answered(signed.decode((net.own.path / GRANT).read_bytes(), "grant")).data)
+
+    lines = own.said(net.own, *net.own.open(net.fetched()))
+
+    assert f"this card opens what happened from {began} on; nothing of before was ever sealed to it" in lines
+
+
+def test_what_lapsed_is_told_of_the_days_asked_for_alone(net: Network) -> None:
+    """Days before the window and classes that nobody asked for are not listed."""
+    gone = (("contact", DAY - 3), ("place", DAY - 9), ("place", DAY - 1), ("identity", columns.month_start(DAY)))
+    asked = net.own.begin(net.card, net.now)
+    net.own.take_slip(net.slip(asked, gone=gone))
+    net.own.ask(net.card, Wish(("place",), DAY - 2, DAY + 1), net.now)
+    net.own.check(net.answered(signed.decode((net.own.path / GRANT).read_bytes(), "grant")).data)
+
+    lines = own.said(net.own, *net.own.open(net.fetched()))
+
+    assert [line for line in lines if "lapsed" in line] == [
+        "place 2026-07-07: lapsed or erased: nobody holds their keys"
+    ]
 
 
 def test_an_altered_block_is_told_from_an_absent_one(net: Network) -> None:

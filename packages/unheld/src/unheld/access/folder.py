@@ -16,13 +16,14 @@ from unheld.access.messages import Bucket, HeldFile, Slip
 from unheld.access.opening import Opened
 from unheld.access.values import Read
 from unheld_slots import durable
-from unheld_verify import columns, crypto, grant, signed
+from unheld_verify import canonical, columns, crypto, grant, signed
+from unheld_verify.columns import EventColumn
 from unheld_verify.errors import BadInputError, StateError
 from unheld_verify.grant import Grant
 from unheld_verify.signed import Signed
 
 REQUEST, SLIP, GRANT, ANSWERS, WANTED = "request.json", "slip", "grant.json", "answers", "wanted.json"
-_REQUEST_KEY, _ANSWER_KEY = "request.key", "answer.key"
+_REQUEST_KEY, _ANSWER_KEY, _WISH = "request.key", "answer.key", "wish.json"
 GRANT_SECONDS = 3 * 86_400
 
 
@@ -34,12 +35,15 @@ class Wish:
     begins: int = 0
     ends: int = 1 << 31
 
-    def wants(self, file: HeldFile) -> bool:
-        """Whether a column file belongs to it; the registry's class is kept by month, so its month counts."""
-        column, first = file.column, self.begins
-        if column.cls == "identity":
-            first = columns.month_start(first)
-        return (not self.classes or column.cls in self.classes) and first <= column.event_day <= self.ends
+    def wants(self, pair: EventColumn) -> bool:
+        """Whether a class of a day belongs to it; the registry's class is kept by month, so its month counts."""
+        cls, day = pair
+        first = columns.month_start(self.begins) if cls == "identity" else self.begins
+        return (not self.classes or cls in self.classes) and first <= day <= self.ends
+
+    def encode(self) -> bytes:
+        """As a file of the folder."""
+        return canonical.encode({"v": 1, "classes": sorted(self.classes), "begins": self.begins, "ends": self.ends})
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ class Folder:
     def ask(self, card: Card, wish: Wish, now: int) -> Grant:
         """Sign a grant for what the slip names and the wish wants. Raises BadInputError where that is nothing."""
         slip = self.slip()
-        pairs = {(file.column.cls, file.column.event_day) for file in slip.files if wish.wants(file)}
+        held = {(file.column.cls, file.column.event_day) for file in slip.files}
+        pairs = {pair for pair in held if wish.wants(pair)}
         if not pairs:
             raise BadInputError("nothing of these classes and days is held any more, or yet; name other days")
         if len(pairs) > grant.COLUMNS_MOST:
@@ -89,6 +94,7 @@ class Folder:
             crypto.random_bytes(16), public,
         )  # fmt: skip
         self._write(_ANSWER_KEY, private)
+        self._write(_WISH, wish.encode())
         self._write(GRANT, made.signed(card.seed).encode())
         return made
 
@@ -110,6 +116,14 @@ class Folder:
         came = messages.blocks_of(data, slip.store)
         opened = opening.opened(slip, self.files(), read.columns, self._wanted(slip), came)
         return opened, values.Read(read.columns, read.liars, read.pairs, {**silent, **read.refused})
+
+    def wish(self) -> Wish:
+        """What the newest grant was to be for. Raises StateError where there is none, BadInputError."""
+        document = canonical.decode(self._read(_WISH))
+        try:
+            return Wish(tuple(document["classes"]), int(document["begins"]), int(document["ends"]))
+        except (KeyError, TypeError, ValueError):
+            raise BadInputError(f"{self.path / _WISH}: was altered; sign a new grant with unheld access ask") from None
 
     def files(self) -> Sequence[HeldFile]:
         """The column files of the grant, in the slip's order."""
@@ -142,6 +156,7 @@ _BEFORE = {
     _REQUEST_KEY: "unheld access begin",
     SLIP: "unheld access ask with the slip from the counter",
     GRANT: "unheld access ask",
+    _WISH: "unheld access ask",
     _ANSWER_KEY: "unheld access ask",
     ANSWERS: "unheld access check",
     WANTED: "unheld access check",

@@ -90,7 +90,7 @@ def _records(slip: Slip, file: HeldFile, secrets: FolioSecrets, filled: Filled) 
 def _facts(column: Column, plaintext: bytes) -> Iterator[Record]:
     head = {"day": day_text(column.event_day), "sealed": day_text(column.sealing_day)}
     if column.cls == "identity":
-        yield from ({**head, **fact} for fact in blocks.read_facts(plaintext))
+        yield from ({**head, **_dated(fact)} for fact in blocks.read_facts(plaintext))
         return
     found = blocks.columns_of([blocks.read_rows(plaintext)])
     seconds = coding.times(found)
@@ -99,6 +99,12 @@ def _facts(column: Column, plaintext: bytes) -> Iterator[Record]:
         when = datetime.fromtimestamp(column.event_day * _DAY + second, UTC)
         facts = {name: values[row] for name, values in texts.items() if values[row] is not None}
         yield {**head, "time": when.isoformat(), **facts}
+
+
+def _dated(fact: Mapping[str, str]) -> Record:
+    """A fact of the registry with a time that a person reads: it is kept as Unix seconds."""
+    since = fact.get("since", "")
+    return {**fact, "since": datetime.fromtimestamp(int(since), UTC).isoformat()} if since.isdecimal() else {**fact}
 
 
 def _texts(column: layout.Column, name: str) -> list[Any]:

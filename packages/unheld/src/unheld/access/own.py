@@ -6,7 +6,7 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,14 @@ from unheld_verify.columns import EventColumn
 from unheld_verify.roster import spoken_digest
 from unheld_verify.signed import from_json
 
+_DAY = 86_400
 _FORMULA = ("=", "+", "-", "@")
 
 
 def write(out: Path, folder: Folder, opened: Opened, read: Read) -> list[Path]:
     """Write `records.json`, `records.csv` and `records.html`, each for its owner alone."""
     durable.make_folders(out)
-    words = said(folder.slip(), opened, read)
+    words = said(folder, opened, read)
     files = {
         "records.json": canonical.encode({"v": 1, "records": _whole(opened.records), "said": words}),
         "records.csv": _csv(opened.records),
@@ -39,8 +40,9 @@ def write(out: Path, folder: Folder, opened: Opened, read: Read) -> list[Path]:
     return [out / name for name in files]
 
 
-def said(slip: Slip, opened: Opened, read: Read) -> list[str]:
-    """What was checked and what was not, a sentence each."""
+def said(folder: Folder, opened: Opened, read: Read) -> list[str]:
+    """What was checked and what was not, of what was asked for, a sentence each."""
+    slip, wish = folder.slip(), folder.wish()
     lines = [f"{_days(found)} {state.value}" for state, found in _by_state(read).items()]
     lines += [f"custodian {index} of set {number} gave wrong values" for number, index in read.liars]
     lines += [f"custodian {one} or {two} of set {number} gave wrong values" for number, one, two in read.pairs]
@@ -49,7 +51,8 @@ def said(slip: Slip, opened: Opened, read: Read) -> list[str]:
               for column in opened.altered]  # fmt: skip
     if opened.missing:
         lines.append(f"{opened.missing} files did not come: lapsed since the slip, or left out by the branch")
-    lines += [f"{_days(_grouped(slip.gone))} lapsed or erased: nobody holds their keys"] if slip.gone else []
+    gone = [pair for pair in slip.gone if wish.wants(pair)]
+    lines += [f"{_days(gone)} lapsed or erased: nobody holds their keys"] if gone else []
     return lines + _time_of_key(slip)
 
 
@@ -67,10 +70,9 @@ def headquarters(slip: Slip) -> str:
 
 
 def _time_of_key(slip: Slip) -> list[str]:
-    began = columns.day_text(slip.since // 86_400) if slip.since else "the beginning"
-    lines = [f"this card opens what happened from {began} on; nothing of before was ever sealed to it"]
+    lines = [f"this card opens what happened from {_began(slip)} on; nothing of before was ever sealed to it"]
     if slip.ended:
-        ended = columns.day_text(slip.ended // 86_400)
+        ended = _moment(slip.ended)
         lines.append(
             f"since {ended} your number is sealed to another key: if you did not register another card, and the number "
             "is still yours, somebody else did; ask, and tell others"
@@ -78,15 +80,25 @@ def _time_of_key(slip: Slip) -> list[str]:
     return lines
 
 
+def _began(slip: Slip) -> str:
+    """Since when there is anything for the card: its row may name a holder of long before the store sealed a day."""
+    pairs = [*slip.gone, *((file.column.cls, file.column.event_day) for file in slip.files)]
+    sealed = min((day for cls, day in pairs if cls != "identity"), default=0) * _DAY
+    second = max(slip.since, sealed)
+    return _moment(second) if second else "the beginning"
+
+
+def _moment(second: int) -> str:
+    """A day, with the time of day where it is not midnight; in UTC."""
+    when = datetime.fromtimestamp(second, UTC)
+    return f"{when:%Y-%m-%d}" if second % _DAY == 0 else f"{when:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def _by_state(read: Read) -> dict[State, list[EventColumn]]:
     found: dict[State, list[EventColumn]] = defaultdict(list)
     for column, joined in sorted(read.columns.items()):
         found[joined.state].append((column.cls, column.event_day))
     return {state: found[state] for state in State if state in found}
-
-
-def _grouped(pairs: Sequence[EventColumn]) -> list[EventColumn]:
-    return columns.in_order(set(pairs))
 
 
 def _days(pairs: Sequence[EventColumn]) -> str:

@@ -162,7 +162,7 @@ def open_(
     opened, read = mine.open(_read(blocks))
     files = own.write(out, mine, opened, read)
     counts = {cls: len(listed) for cls, listed in opened.records.items()}
-    lines = own.said(mine.slip(), opened, read)
+    lines = own.said(mine, opened, read)
     said = [f"{files[-1]}: " + (", ".join(f"{cls} {count:,}" for cls, count in counts.items()) or "nothing held")]
     document = {"files": [str(path) for path in files], "records": counts, "said": lines, **_checked(read)}
     return Answer([*said, *(f"  {line}" for line in lines)], document)
