@@ -10,12 +10,15 @@ Each call opens the deployment anew from disk, as a command would.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 from unittest.mock import patch
@@ -33,7 +36,6 @@ from unheld_branch.store import store as stores
 from unheld_branch.store.policy import Policy
 from unheld_branch.store.store import Store
 from unheld_branch.workflows import apply, day, delivery, ingest, lapse, park
-from unheld_custodian.custodian import Status
 from unheld_custodian.kept import NAME, Kept
 from unheld_custodian.state import State
 from unheld_slots.places import slot_uri
@@ -81,11 +83,13 @@ class TestStore:
         """The custodians, opened from disk."""
         return self.deployment.open_custodians(self.clock)
 
-    def statuses(self) -> list[Status]:
-        """Figures of every custodian that is here, of its newest set, asking nobody."""
+    def states(self) -> list[State]:
+        """What every custodian that is here holds of its newest set, once its own calendar did what is due."""
         desks = self.deployment.desks(self.clock.now)
-        here = sorted(self.deployment.custodians.glob("custodian-[0-9]"))
-        return [desks.desk(int(path.name[-1])).overview().sets[-1] for path in here]
+        here = [int(path.name[-1]) for path in sorted(self.deployment.custodians.glob("custodian-[0-9]"))]
+        for index in here:
+            desks.desk(index).tick()
+        return [self.state(index) for index in here]
 
     def state(self, index: int) -> State:
         """What one custodian holds of its newest set, from its disk."""
@@ -183,14 +187,45 @@ def made_store(
     """A new deployment under `tmp_path` that began at midnight of `first_day`; `policy` overrides fields of Policy.
 
     `slots` names slots that lie elsewhere than in files. `remote`: its custodians are yet to be founded elsewhere.
+    The first of its kind is founded; others are copies of it, with the same keys, before anything was done with it.
     """
+    if copies or slots or remote:
+        names = tuple(str(tmp_path / f"copy-{number}") for number in range(1, copies + 1))
+        return _founded(tmp_path, n, t, first_day, {"copies": names, **policy}, slots, remote=remote)
+    kind = repr((n, t, first_day, policy))
+    if kind not in _FIRSTS:
+        _FIRSTS[kind] = _founded(_firsts_folder() / str(len(_FIRSTS)), n, t, first_day, policy)
+    return _FIRSTS[kind].copied(tmp_path)
+
+
+_FIRSTS: dict[str, TestStore] = {}
+
+
+@cache
+def _firsts_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="unheld-test-stores-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _founded(
+    tmp_path: Path,
+    n: int,
+    t: int,
+    first_day: date,
+    policy: dict[str, Any],
+    slots: dict[str, str] | None = None,
+    *,
+    remote: bool = False,
+) -> TestStore:
+    tmp_path.mkdir(exist_ok=True)
     began = columns.day_of(first_day) * 86_400
     seeds = {"log": crypto.random_bytes(32), "plan": crypto.random_bytes(32)}
     origin = "store.example/unheld"
     fields: dict[str, Any] = {
         "store_id": crypto.random_bytes(16), "origin": origin, "created": began, "set_number": 1, "n": n, "t": t,
         "lifetimes": columns.LIFETIME_DEFAULTS, "late_days": 45, "coarsen": "none", "home": "MM",
-        "copies": tuple(str(tmp_path / f"copy-{number}") for number in range(1, copies + 1)), "canaries": (),
+        "copies": (), "canaries": (),
         "log_key": note.format_key(note.Key(origin, crypto.sign_public(seeds["log"]))),
         "plan_key": crypto.sign_public(seeds["plan"]).hex(),
     }  # fmt: skip
