@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from unheld_custodian import evaluating, moves
+from unheld_custodian import moves
 from unheld_custodian.custodian import Custodian
 from unheld_custodian.kept import NAME, Kept
 from unheld_custodian.state import State, Whole, encode
@@ -75,7 +75,7 @@ def granted(folder: Path, state: State, grants: int) -> tuple[float, float]:
             crypto.park_keypair()[1],
         ).signed(seed)  # fmt: skip
         begin = time.perf_counter()
-        evaluating.evaluate(custodian, asked, asked.digest)
+        custodian.evaluate(asked, asked.digest)
         took.append(time.perf_counter() - begin)
     return median(took), float(count)
 

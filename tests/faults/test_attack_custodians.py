@@ -112,7 +112,7 @@ def test_everyone_forgotten_says_which_custodians_did_not_hear(made: TestStore) 
 
     made.everything()
 
-    assert all(status.columns == 0 for status in made.statuses())
+    assert not any(state.keys for state in made.states())
 
 
 def test_a_custodian_that_was_away_erases_when_it_is_back(made: TestStore) -> None:
@@ -139,7 +139,7 @@ def test_a_custodian_back_at_the_close_keeps_nobodys_day_open(tmp_path: Path) ->
 
     with made.opened() as store:
         assert store.day_slot.read() is None
-    assert [status.next_day for status in made.statuses()] == [columns.day_of(SECOND)] * 3
+    assert [state.next_day for state in made.states()] == [columns.day_of(SECOND)] * 3
 
 
 def test_the_branchs_keys_die_at_the_close_whoever_answers(made: TestStore) -> None:
@@ -179,7 +179,7 @@ def test_looking_at_custodians_waits_for_who_changes_them(made: TestStore, look:
 
 def test_custodians_of_another_store_are_not_asked(made: TestStore, tmp_path: Path) -> None:
     """With another store's custodians in their place nothing is sealed under their keys, and theirs are not touched."""
-    other = made_store(tmp_path / "other", n=3, t=2)
+    other = made_store(tmp_path / "other", n=3, t=2, home="TH")
     made.close()
     for ours, theirs in (
         (made.deployment.custodians, other.deployment.custodians),
@@ -189,7 +189,7 @@ def test_custodians_of_another_store_are_not_asked(made: TestStore, tmp_path: Pa
         theirs.rename(ours)
 
     made.set_clock(SECOND)
-    made.statuses()  # what their own calendar does has been done
+    made.states()  # what their own calendar does has been done
     before = [made.state(index) for index in range(3)]
     with pytest.raises(StateError, match=f"0 of 2 needed.*no set 1 of store {made.deployment.policy().store_id.hex()}"):
         made.open_day(SECOND)
@@ -216,13 +216,13 @@ def test_one_of_many_components_is_enough_to_shut_a_column(tmp_path: Path) -> No
 
 def test_a_close_far_ahead_of_the_calendar_is_refused(made: TestStore) -> None:
     """Closing a day to come burns no chain: a custodian believes its own day, not the branch's word for another."""
-    before = [status.next_day for status in made.statuses()]
+    before = [state.next_day for state in made.states()]
 
     heard = made.custodians.close_day(columns.day_of(date(2030, 1, 1)))
 
     assert sorted(heard.refused) == [0, 1, 2]
     assert "never opened" in heard.refused[0]
-    assert [status.next_day for status in made.statuses()] == before
+    assert [state.next_day for state in made.states()] == before
 
 
 def test_bob_stays(made: TestStore) -> None:

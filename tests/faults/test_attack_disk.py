@@ -195,7 +195,7 @@ def test_a_clock_that_jumps_by_years_destroys_nothing(tmp_path: Path, act: str) 
     made = made_store(tmp_path)
     made.open_day(FIRST)
     made.ingest(calls(Call(ALICE)))
-    before = made.statuses()
+    before = made.states()
     made.set_clock(FIRST + timedelta(1024 * 7))
     acts: dict[str, Callable[[], object]] = {
         "lapse": made.lapse,
@@ -206,7 +206,7 @@ def test_a_clock_that_jumps_by_years_destroys_nothing(tmp_path: Path, act: str) 
     with pytest.raises(StateError, match="7,168 days ahead of the last commit"):
         acts[act]()
 
-    assert made.statuses() == before
+    assert made.states() == before
     made.set_clock(FIRST)
     assert made.close().records == 1
 

@@ -89,7 +89,7 @@ def _has_nothing(made: TestStore) -> None:
     assert trees(made, "tel:" + BOB) == set()
     with made.opened() as store:
         assert store.day_slot.read() is None
-        assert [status.keys for status in made.statuses()] == [0] * len(made.statuses())
+        assert not any(state.keys for state in made.states())
     made.open_day(NEXT)
     _is_open(made)
 
@@ -223,7 +223,7 @@ def test_a_close_cut_off_after_its_commit_is_ended_by_the_next_day(tmp_path: Pat
 
     assert kept is not None
     assert columns.date_of(kept.day) == NEXT
-    assert all(columns.day_of(FIRST) not in status.open_days for status in made.statuses())
+    assert all(columns.day_of(FIRST) not in state.open_days for state in made.states())
 
 
 def test_the_order_of_a_forgetting_is_the_page_s(tmp_path: Path) -> None:

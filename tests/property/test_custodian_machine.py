@@ -117,11 +117,11 @@ class CustodianMachine(RuleBasedStateMachine):
             }
             assert {pair: keys[0] for pair, keys in push.keys.items()} == {p: key_by_hand(p, day) for p in expected}
             return
-        before = self.custodian.status()
+        before = self.custodian.state
         try:
             self.custodian.open_day(day, self.today)
         except StateError:
-            assert self.custodian.status() == before
+            assert self.custodian.state == before
         else:
             raise AssertionError(f"day {day} must not open")
 
@@ -160,7 +160,7 @@ class CustodianMachine(RuleBasedStateMachine):
             "everything": (lambda: custodian.erase_everything(today, today, self.plan()), self.model_empty),
         }
         call, model = calls[action]
-        before = custodian.status().generation
+        before = custodian.kept.generation
         seen = iter(range(1000))
 
         def observer(_action: str, _path: Path) -> None:
@@ -172,7 +172,7 @@ class CustodianMachine(RuleBasedStateMachine):
                 call()
         except Crash:
             self.reopen()
-            if self.custodian.status().generation == before:
+            if self.custodian.kept.generation == before:
                 return
         model()
 
@@ -182,11 +182,11 @@ class CustodianMachine(RuleBasedStateMachine):
 
     @invariant()
     def figures_agree(self) -> None:
-        status = self.custodian.status()
-        assert status.next_day == self.next_day
-        assert set(status.open_days) == self.open
-        assert status.keys == len(self.held)
-        assert status.erased == len(self.erased)
+        state = self.custodian.state
+        assert state.next_day == self.next_day
+        assert set(state.open_days) == self.open
+        assert len(state.keys) == len(self.held)
+        assert len(state.erased) == len(self.erased)
 
     @invariant()
     def nothing_dead_is_held(self) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.ceremony import alone, draft
 from unheld_custodian.custodian import Custodian
+from unheld_custodian.state import event_column
 from unheld_slots.slot import FileSlot
 from unheld_verify import columns, crypto
 from unheld_verify.errors import BadInputError, NotAllowedError, StateError, VerificationError, WrongKeyError
@@ -38,17 +39,17 @@ def test_a_closed_day_is_never_handed_out_again(custodian: Custodian) -> None:
     """The refusal says that the day is over, and nothing changes."""
     custodian.open_day(DAY, DAY)
     custodian.close_day(DAY, DAY)
-    before = custodian.status()
+    before = custodian.state
     with pytest.raises(StateError, match="2026-07-06 is over"):
         custodian.open_day(DAY, DAY)
-    assert custodian.status() == before
+    assert custodian.state == before
 
 
 def test_a_future_day_is_refused(custodian: Custodian) -> None:
     """A clock that runs ahead cannot burn the days between."""
     with pytest.raises(StateError, match="has not begun"):
         custodian.open_day(DAY + 1, DAY)
-    assert custodian.status().next_day == DAY
+    assert custodian.state.next_day == DAY
 
 
 def test_a_skipped_day_never_opens(custodian: Custodian) -> None:
@@ -62,7 +63,7 @@ def test_a_day_to_come_cannot_be_closed(custodian: Custodian) -> None:
     """There is no testimony of what did not happen, and no chain is burnt."""
     with pytest.raises(StateError, match="never opened"):
         custodian.close_day(DAY + 1, DAY)
-    assert custodian.status().next_day == DAY
+    assert custodian.state.next_day == DAY
 
 
 def test_a_day_that_only_others_opened_closes_here_too(custodian: Custodian) -> None:
@@ -86,13 +87,13 @@ def test_keys_live_until_the_day_before_they_are_due(custodian: Custodian) -> No
     custodian.lapse(DAY + 1)
     after = set(custodian.open_day(DAY, DAY + 1).keys)
     assert before - after == {("place", DAY - 6), ("contact", DAY - 29)}
-    assert custodian.status().columns == len(after)
+    assert len({event_column(name) for name in custodian.state.keys}) == len(after)
 
 
 def test_a_custodian_that_was_away_cannot_derive_what_lapsed(custodian: Custodian) -> None:
     """Lapse steps the chain over days that only others opened."""
     custodian.lapse(DAY + 400)
-    assert custodian.status().next_day == DAY + 400
+    assert custodian.state.next_day == DAY + 400
 
 
 def test_an_erased_key_is_in_no_earlier_file_that_opens(custodian: Custodian, tmp_path: Path) -> None:
@@ -115,7 +116,7 @@ def test_an_erased_key_is_in_no_earlier_file_that_opens(custodian: Custodian, tm
 def test_an_erasure_before_the_opening_holds(custodian: Custodian) -> None:
     """A custodian that had not opened today keeps no chain from which the erased column follows."""
     custodian.erase([("charge", DAY - 1)], DAY)
-    assert custodian.status().next_day == DAY + 1
+    assert custodian.state.next_day == DAY + 1
     assert ("charge", DAY - 1) not in custodian.open_day(DAY, DAY).keys
 
 
@@ -130,15 +131,14 @@ def test_an_erasure_of_what_is_no_column_is_refused(custodian: Custodian, pair: 
     """A future day, an unknown class or a mid-month identity day changes nothing."""
     with pytest.raises(BadInputError, match="erase"):
         custodian.erase([pair], DAY)
-    assert custodian.status().generation == 1
+    assert custodian.kept.generation == 1
 
 
 def test_erasing_everything_leaves_no_key_and_a_future(custodian: Custodian) -> None:
     """All column and parking keys go, today is over, and tomorrow opens."""
     custodian.open_day(DAY, DAY)
     custodian.erase_everything(DAY, DAY)
-    status = custodian.status()
-    assert (status.keys, status.open_days, status.park_periods) == (0, (), 0)
+    assert (custodian.state.keys, custodian.state.open_days, custodian.state.park) == ({}, (), {})
     with pytest.raises(StateError, match="is over"):
         custodian.open_day(DAY, DAY)
     assert custodian.open_day(DAY + 1, DAY + 1).keys
@@ -155,13 +155,13 @@ def test_the_testimonies_are_signed_and_can_be_had_again(custodian: Custodian) -
     for kind, call in calls.items():
         first = call()
         assert call() == first
-        statement = first.read(custodian.public)
+        statement = first.read(crypto.sign_public(custodian.state.sign))
         assert (statement["kind"], statement["day"], statement["custodian"]) == (kind, "2026-07-06", 0)
 
 
 def test_the_lapsed_testimony_names_the_newest_lapsed_day(custodian: Custodian) -> None:
     """One line a class says that this day and all before it are gone."""
-    statement = custodian.lapse(DAY).read(custodian.public)
+    statement = custodian.lapse(DAY).read(crypto.sign_public(custodian.state.sign))
     assert statement["columns"] == [
         ["charge", "2026-04-07"],
         ["contact", "2026-06-06"],
@@ -175,13 +175,13 @@ def test_a_changed_testimony_is_false(custodian: Custodian) -> None:
     testimony = custodian.lapse(DAY)
     edited = replace(testimony, statement=testimony.statement.replace(b"lapsed", b"erased"))
     with pytest.raises(VerificationError):
-        edited.read(custodian.public)
+        edited.read(crypto.sign_public(custodian.state.sign))
 
 
 def test_the_opening_is_testified_in_the_push(custodian: Custodian) -> None:
     """A push carries the custodian's signed list of the columns it handed out."""
     push = custodian.open_day(DAY, DAY)
-    statement = push.testimony.read(custodian.public)
+    statement = push.testimony.read(crypto.sign_public(custodian.state.sign))
     assert statement["kind"] == "opened"
     assert len(statement["columns"]) == len(push.keys)
 
@@ -201,7 +201,7 @@ def test_parking_keys_lapse_on_their_own_date(custodian: Custodian) -> None:
     last = columns.park_due("outage", week, 45)
     for today, expected in ((DAY + 6, 26), (DAY + 7, 25), (DAY + 21, 11), (last - 1, 11), (last, 10)):
         custodian.lapse(today)
-        assert custodian.status().park_periods == expected
+        assert len(custodian.state.park) == expected
 
 
 def test_a_plan_for_everything_brought_again_erases_nothing_newer(custodian: Custodian) -> None:
@@ -209,23 +209,27 @@ def test_a_plan_for_everything_brought_again_erases_nothing_newer(custodian: Cus
     first = custodian.erase_everything(DAY, DAY, b"p" * 32)
     custodian.open_day(DAY + 1, DAY + 1)
     again = custodian.erase_everything(DAY + 1, DAY, b"p" * 32)
-    assert custodian.status().keys > 0
-    assert first.read(custodian.public)["day"] == again.read(custodian.public)["day"] == "2026-07-06"
+    assert custodian.state.keys
+    assert (
+        first.read(crypto.sign_public(custodian.state.sign))["day"]
+        == again.read(crypto.sign_public(custodian.state.sign))["day"]
+        == "2026-07-06"
+    )
 
 
 def test_a_plan_for_everything_that_comes_late_erases_nothing_newer(custodian: Custodian) -> None:
     """Whoever held it back, or brings it to a custodian that was away, ends what it was made for and no later day."""
     custodian.open_day(DAY, DAY)
     custodian.open_day(DAY + 3, DAY + 3)
-    newer = custodian.status().keys
+    newer = len(custodian.state.keys)
     custodian.park_publics(DAY + 3)
 
-    told = custodian.erase_everything(DAY + 3, DAY, b"p" * 32).read(custodian.public)
+    told = custodian.erase_everything(DAY + 3, DAY, b"p" * 32).read(crypto.sign_public(custodian.state.sign))
 
     assert told["day"] == "2026-07-06"
-    assert 0 < custodian.status().keys < newer
+    assert 0 < len(custodian.state.keys) < newer
     assert custodian.open_day(DAY + 3, DAY + 3).keys
-    assert custodian.status().park_periods > 0
+    assert custodian.state.park
 
 
 def test_a_plan_for_everything_from_before_the_set_is_refused(custodian: Custodian) -> None:
@@ -233,14 +237,17 @@ def test_a_plan_for_everything_from_before_the_set_is_refused(custodian: Custodi
     custodian.open_day(DAY, DAY)
     with pytest.raises(NotAllowedError, match="older than this set"):
         custodian.erase_everything(DAY, DAY - 1, b"p" * 32)
-    assert custodian.status().keys > 0
+    assert custodian.state.keys
 
 
 def test_the_issue_is_testified_and_counted(custodian: Custodian) -> None:
     """Another ask is another issue, the same ask is the same one again."""
-    issues = [custodian.open_day(DAY, DAY, ask).testimony.read(custodian.public)["issue"] for ask in (b"a", b"b", b"a")]
+    issues = [
+        custodian.open_day(DAY, DAY, ask).testimony.read(crypto.sign_public(custodian.state.sign))["issue"]
+        for ask in (b"a", b"b", b"a")
+    ]
     assert issues == [1, 2, 1]
-    assert custodian.status().issues == (2,)
+    assert len(custodian.state.issues[DAY]) == 2
 
 
 def test_an_open_day_is_handed_out_a_few_times_only(custodian: Custodian) -> None:

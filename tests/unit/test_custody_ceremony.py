@@ -99,7 +99,7 @@ def test_a_ceremony_founds_a_set_that_all_confirmed(table: Table) -> None:
 
     assert step.over
     assert founded(table)[1] == (0, 1, 2)
-    assert [desk.overview().sets[0].index for desk in map(table.desks.desk, range(3))] == [0, 1, 2]
+    assert [desk.overview().sets[0]["index"] for desk in map(table.desks.desk, range(3))] == [0, 1, 2]
 
 
 def test_nobody_joins_before_the_person_said_yes(table: Table) -> None:

@@ -92,8 +92,8 @@ def test_the_set_before_holds_no_chain_for_days_after_it(made: TestStore) -> Non
 
     assert set(standing.retired.values()) == {"approved"}
     desks = made.deployment.desks(made.clock.now)
-    old = [one for index in range(3) for one in desks.desk(index).overview().sets if one.set == 1]
-    assert [columns.day_text(one.retired) for one in old] == ["2026-07-02"] * 3
+    old = [one for index in range(3) for one in desks.desk(index).overview().sets if one["set"] == 1]
+    assert [one["retired"] for one in old] == ["2026-07-02"] * 3
     made.close()
     made.set_clock(SECOND)
     pushes = [client for client in made.custodians.clients if client.roster.draft.set == 1]
@@ -177,7 +177,7 @@ def test_a_set_that_was_given_up_is_never_taken_over(made: TestStore) -> None:
 def test_the_branch_takes_no_set_of_another_store(made: TestStore, tmp_path: Path) -> None:
     """However well it was founded."""
     (tmp_path / "other").mkdir()
-    other = made_store(tmp_path / "other", n=3, t=2)
+    other = made_store(tmp_path / "other", n=3, t=2, home="TH")
     founded = other.deployment.ceremonies()[1].founded
     assert founded is not None
 
@@ -216,7 +216,7 @@ def silent(made: TestStore, days: int) -> None:
     key.rename(key.with_name("away"))
     for _ in range(days):
         made.now += 86_400
-        made.statuses()
+        made.states()
     key.with_name("away").rename(key)
 
 

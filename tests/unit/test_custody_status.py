@@ -75,7 +75,7 @@ def test_a_person_s_freeze_is_dated(made: TestStore) -> None:
 def test_silence_is_dated_by_the_first_day_without_a_word(made: TestStore) -> None:
     """Heard on 1 July and not for 14 days after it: frozen since the 16th, whenever one looks."""
     for _ in range(9):
-        made.statuses()
+        made.states()
         made.now += 2 * 86_400
 
     assert frozen(made) == {("silence", "2026-07-16")}

@@ -19,9 +19,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from unheld_custodian import ceremony, evaluating, moves
+from unheld_custodian import ceremony, moves
 from unheld_custodian.custodian import Custodian
-from unheld_custodian.state import Request, State, Whole
+from unheld_custodian.state import Request, State, Whole, event_column
 from unheld_verify import columns, crypto, custody, note, plan, signed, spoken
 from unheld_verify.custody import HEADQUARTERS, SKEW_SECONDS, Ask
 from unheld_verify.errors import BadInputError, NotAllowedError, RolledBackError, StateError
@@ -88,29 +88,13 @@ def _now(whole: Whole, clock: int, most: int, ran: int) -> Now:
     return Now(clock, second, jumped, ran)
 
 
-def confirmed(whole: Whole, clock: int, words: str) -> Whole:
-    """The memory in which somebody has said that this is the date; `words` where it was in doubt."""
-    whole = replace(whole, confirmed=(clock, 0))
-    return moves.noted(whole, clock, words) if words else whole
-
-
-def frozen(whole: Whole, state: State, day: int) -> str:
-    """Who froze a set: `person`, `headquarters`, `silence` (of headquarters), or nobody (empty)."""
-    if whole.frozen[0]:
-        return "person"
-    if state.frozen_at:
-        return "headquarters"
-    return "silence" if day - state.beat_day > state.freeze_days else ""
-
-
-def frozen_since(whole: Whole, state: State, day: int) -> int:
-    """The day since which a set is frozen; 0 where it is not."""
-    began = {
-        "person": whole.frozen[0] // moves.DAY_SECONDS,
-        "headquarters": state.frozen_at // moves.DAY_SECONDS,
-        "silence": state.beat_day + state.freeze_days + 1,
-    }
-    return began.get(frozen(whole, state, day), 0)
+def frozen(whole: Whole, state: State, day: int) -> tuple[str, int]:
+    """Who froze a set, `person`, `headquarters` or `silence` (of headquarters), and since which day; or nobody."""
+    for who, second in (("person", whole.frozen[0]), ("headquarters", state.frozen_at)):
+        if second:
+            return who, second // moves.DAY_SECONDS
+    since = state.beat_day + state.freeze_days + 1
+    return ("silence", since) if day >= since else ("", 0)
 
 
 def answer(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
@@ -128,16 +112,13 @@ def answer(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document
 
 def lapsed(whole: Whole, time: Now) -> Whole:
     """The memory without anything that is due, and without sets that nothing is left of. The calendar does this."""
-    if time.jumped:
-        return whole
     gone = [
         place
         for place, state in whole.sets.items()
         if state.retired and time.day > state.retired + 2 * max(state.lifetimes.values())
     ]
     sets = {place: moves.lapsed(state, time.day) for place, state in whole.sets.items() if place not in gone}
-    after = ceremony.expired(replace(whole, sets=sets), time.second)
-    return after if after == whole else moves.noted(after, time.second, "let lapse what was due")
+    return ceremony.expired(replace(whole, sets=sets), time.second)
 
 
 def _is_older(custodian: Custodian, ask: Ask) -> bool:
@@ -156,7 +137,8 @@ def _is_older(custodian: Custodian, ask: Ask) -> bool:
 def _check_may(custodian: Custodian, act: str, time: Now) -> None:
     if time.jumped and act not in _IN_DOUBT:
         raise StateError("the clock here made a large step: first headquarters or the person here confirms the date")
-    if act in _HANDING and (who := frozen(custodian.kept.whole, custodian.state, time.day)):
+    who, _ = frozen(custodian.kept.whole, custodian.state, time.day)
+    if act in _HANDING and who:
         raise StateError(f"frozen by {who}: nothing is handed out; what is due lapses")
 
 
@@ -225,8 +207,7 @@ def _tombstone(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Docu
 
 def _evaluate(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
     said = signed.from_json(ask.body.get("grant"), "grant")
-    values = evaluating.evaluate(custodian, said, digest)
-    return {"grant": said.digest.hex(), "values": note.base64_text(values)}
+    return {"grant": said.digest.hex(), "values": note.base64_text(custodian.evaluate(said, digest))}
 
 
 def _beat(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
@@ -234,15 +215,13 @@ def _beat(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
     if abs(day - today) > 1:
         raise NotAllowedError(f"a beat of {columns.day_text(day)}, and the clock here says {columns.day_text(today)}")
 
-    def move(state: State) -> State:
-        return replace(state, beat_day=max(state.beat_day, day), hq_at=ask.at)
-
-    answered = ask.body.get("answered", {})
+    state = custodian.state
+    told = ceremony.told(custodian.kept.whole, state.store, ask.body.get("answered", {}))
     words = "headquarters confirmed the date" if time.jumped else ""
     custodian.second = time.clock if time.jumped else time.second
-    store = custodian.store
-    custodian.kept.change(lambda whole: confirmed(ceremony.told(whole, store, answered), time.clock, words))
-    custodian.change(move, "heard headquarters")
+    custodian.kept.change(lambda _: replace(told, confirmed=(time.clock, 0)), time.clock, words)
+    heard = replace(state, beat_day=max(state.beat_day, day), hq_at=ask.at)
+    custodian.change(lambda _: heard, "heard headquarters")
     return figures(custodian, today if time.jumped else time.day)
 
 
@@ -285,27 +264,32 @@ def _status(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Documen
 
 
 def figures(custodian: Custodian, day: int) -> Document:
-    """What `status` answers: days as text, `open` as [day, issues], `frozen` as `frozen` says."""
-    status, state = custodian.status(), custodian.state
-    since = frozen_since(custodian.kept.whole, state, day)
-    names = ("set", "index", "n", "t", "columns", "keys", "erased", "park_periods", "tombstones", "generation", "slot")
-    return {name: getattr(status, name) for name in names} | {
-        "store": status.store,
-        "day": columns.day_text(day),
-        "next_day": columns.day_text(status.next_day),
-        "open": [[columns.day_text(one), count] for one, count in zip(status.open_days, status.issues, strict=True)],
-        "lapses": columns.day_text(status.lapses) if status.lapses else "",
-        "beat": columns.day_text(status.beat_day),
-        "retired": columns.day_text(status.retired) if status.retired else "",
-        "frozen": frozen(custodian.kept.whole, state, day),
-        "frozen_since": columns.day_text(since) if since else "",
-        "rolled_back": state.rolled_back,
-    }
+    """What `status` answers: no key, and nothing about anybody.
+
+    Days are text, empty where there is none. `lapses`: when keys are erased next. `beat`: headquarters' latest
+    heartbeat. `open`: [day, how many asks it was handed to]. `frozen`, `frozen_since`: as `frozen` says.
+    """
+    state, kept = custodian.state, custodian.kept
+    who, since = frozen(kept.whole, state, day)
+    held = {event_column(name) for name in state.keys}
+    lapses = min((columns.due(*pair, state.lifetimes) for pair in held), default=0)
+    days = {"day": day, "next_day": state.next_day, "beat": state.beat_day, "lapses": lapses}
+    days |= {"retired": state.retired, "frozen_since": since}
+    shown = ("set", "index", "n", "t", "rolled_back")
+    counted = ("keys", "erased", "tombstones")
+    return (
+        {name: getattr(state, name) for name in shown}
+        | {name: len(getattr(state, name)) for name in counted}
+        | {name: columns.day_text(each) if each else "" for name, each in days.items()}
+        | {"store": state.store.hex(), "columns": len(held), "park_periods": len(state.park), "frozen": who}
+        | {"open": [[columns.day_text(one), len(state.issues.get(one, ()))] for one in state.open_days]}
+        | {"generation": kept.generation, "slot": kept.slot}
+    )
 
 
 def _put(custodian: Custodian, kind: str, name: bytes, sentence: str, words: tuple[str, ...] = ()) -> str:
     state = custodian.state
-    who, store = ceremony.caller(state.headquarters), state.store.hex()
+    who, store = spoken.caller(state.headquarters), state.store.hex()
     request = Request(name.hex(), kind, store, state.set, who, sentence, words, custodian.second, ())
     whole = custodian.kept.change(lambda whole: ceremony.asked(whole, request))
     found = next(one for one in whole.requests if one.id == request.id)
@@ -316,7 +300,7 @@ def _put(custodian: Custodian, kind: str, name: bytes, sentence: str, words: tup
 
 def _plan(custodian: Custodian, ask: Ask) -> plan.Plan:
     said = plan.decode(note.base64_bytes(_text(ask, "plan"), "plan"))
-    said.verify(custodian.state.headquarters, custodian.store)
+    said.verify(custodian.state.headquarters, custodian.state.store)
     return said
 
 

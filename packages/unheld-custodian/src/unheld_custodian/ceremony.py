@@ -13,15 +13,17 @@ for one roster, ever.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from unheld_custodian import moves
 from unheld_custodian.state import Ceremony, Place, Request, State, Whole
 from unheld_verify import columns, crypto, custody, roster, signed, spoken
+from unheld_verify.custody import Address
 from unheld_verify.errors import BadInputError, NotAllowedError, StateError, VerificationError
 from unheld_verify.roster import Draft
-from unheld_verify.signed import Document, Signed
+from unheld_verify.signed import Signed
 
 CEREMONIES_MOST = 8
 CEREMONY_DAYS = 30
@@ -38,18 +40,20 @@ def heard(whole: Whole, said: Signed, second: int) -> Heard:
         raise BadInputError(f"a {said.kind[:40]!r} is nothing that headquarters sends to a custodian")
     if said.kind == "progress":
         return _progress(whole, said), custody.wait()
-    draft = _draft(said)
+    check, go_on = _STAGES[said.kind]
+    check(said)
+    draft = roster.draft_of(roster.inner(said, "draft"))
     place = (draft.store, draft.set)
     if place in whole.sets:
         return whole, _active(whole.sets[place], said)
     if said.kind == "draft":
         whole = _proposed(whole, draft, said, second)
     ceremony = whole.ceremonies.get(place)
-    if ceremony is None or ceremony.draft != _inner(said, "draft").encode():
+    if ceremony is None or ceremony.draft != roster.inner(said, "draft").encode():
         raise StateError("this custodian was not asked with that draft: send the draft first")
     if said.digest in ceremony.said:
         return whole, ceremony.said[said.digest]
-    return _STAGES[said.kind](whole, place, ceremony, said, second)
+    return go_on(whole, place, ceremony, said, second)
 
 
 def expired(whole: Whole, second: int) -> Whole:
@@ -71,31 +75,6 @@ def asked(whole: Whole, request: Request) -> Whole:
 def decision(whole: Whole, digest: bytes) -> str:
     """What the person said to the request with this digest: empty until then."""
     return next((one.decision for one in whole.requests if one.id == digest.hex()), "")
-
-
-def caller(headquarters: bytes) -> str:
-    """How the person sees which headquarters asks: its key as four words."""
-    return "headquarters " + "-".join(spoken.words(crypto.sha256(headquarters)))
-
-
-def _draft(said: Signed) -> Draft:
-    """The draft in a document, after checking the document's own signatures."""
-    match said.kind:
-        case "draft":
-            return roster.draft_of(said)
-        case "roster":
-            return roster.roster_of(said).draft
-        case "transcript":
-            return roster.transcript_of(said)[0].draft
-    return roster.founded_of(said)[0].draft
-
-
-def _inner(said: Signed, kind: str) -> Signed:
-    """The document of an earlier stage that a checked one carries."""
-    order = ("founded", "transcript", "roster", "draft")
-    for stage in order[order.index(said.kind) + 1 : order.index(kind) + 1]:
-        said = signed.from_json(said.document[stage], stage)
-    return said
 
 
 def _proposed(whole: Whole, draft: Draft, said: Signed, second: int) -> Whole:
@@ -149,7 +128,7 @@ def _deal(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: 
 
 def _verdict(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: int) -> Heard:
     draft = roster.transcript_of(said)[0].draft
-    if ceremony.roster != _inner(said, "roster").digest or not ceremony.transport:
+    if ceremony.roster != roster.inner(said, "roster").digest or not ceremony.transport:
         raise NotAllowedError("this custodian did not deal for that roster, or has judged another transcript of it")
     try:
         chains = roster.receive(said, ceremony.index, ceremony.drawn, ceremony.transport)
@@ -169,13 +148,13 @@ def _verdict(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, secon
 
 
 def _request(draft: Draft, said: Signed, kind: str, second: int, sentence: str, words: tuple[str, ...] = ()) -> Request:
-    store, who = draft.store.hex(), caller(draft.headquarters)
+    store, who = draft.store.hex(), spoken.caller(draft.headquarters)
     return Request(said.digest.hex(), kind, store, draft.set, who, sentence, words, second, draft.names)
 
 
 def _found(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: int) -> Heard:
     found, _ = roster.founded_of(said)
-    script = _inner(said, "transcript")
+    script = roster.inner(said, "transcript")
     if script.digest not in ceremony.said:
         whole, answer = _verdict(whole, place, ceremony, script, second)
         ceremony = whole.ceremonies[place]
@@ -194,20 +173,15 @@ def _found(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second:
 def _active(state: State, said: Signed) -> bytes:
     if said.kind != "founded" or roster.transcript_digest(said) != state.founded:
         raise StateError(f"set {state.set} is founded already: number the new set anew")
-    document = _place_of(state.store, state.set, state.index) | {"kind": "active", "transcript": state.founded.hex()}
-    return signed.sign(document, state.sign).encode()
+    return custody.active(Address(state.store, state.set, state.index), state.founded, state.sign).encode()
 
 
 def _undecided(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, decided: str) -> Heard:
     if not decided:
         return whole, custody.wait()
-    document: Document = _place_of(*place, ceremony.index) | {
-        "kind": "refused",
-        "about": said.digest.hex(),
-        "sign": crypto.sign_public(ceremony.sign).hex(),
-        "words": "the person here refused",
-    }
-    return _answered(whole, place, _emptied(ceremony), said, signed.sign(document, ceremony.sign))
+    here = Address(*place, ceremony.index)
+    answer = custody.declined(here, said.digest, "the person here refused", ceremony.sign)
+    return _answered(whole, place, _emptied(ceremony), said, answer)
 
 
 def _emptied(ceremony: Ceremony) -> Ceremony:
@@ -263,8 +237,11 @@ def _is_of(request: Request, place: Place) -> bool:
     return (request.store, request.set) == (place[0].hex(), place[1]) and request.kind != "drill"
 
 
-def _place_of(store: bytes, number: int, index: int) -> Document:
-    return {"v": 1, "store": store.hex(), "set": number, "from": index}
-
-
-_STAGES = {"draft": _join, "roster": _deal, "transcript": _verdict, "founded": _found}
+_Stage = Callable[[Whole, Place, Ceremony, Signed, int], Heard]
+_STAGES: dict[str, tuple[Callable[[Signed], object], _Stage]] = {
+    "draft": (roster.draft_of, _join),
+    "roster": (roster.roster_of, _deal),
+    "transcript": (roster.transcript_of, _verdict),
+    "founded": (roster.founded_of, _found),
+}
+"""What checks a document of a stage, and what answers it."""

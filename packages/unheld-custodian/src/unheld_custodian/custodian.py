@@ -1,49 +1,22 @@
 """One custodian of one set: what it does with its part of the memory.
 
 It holds components of column keys and lets them lapse. It knows no identity and no record. Every change is on the disk
-before anything is said of it. Column keys leave in `open_day` only.
+before anything is said of it. Column keys leave in `open_day` only; `evaluate` gives values made with them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from unheld_custodian import moves
 from unheld_custodian.kept import Kept
-from unheld_custodian.state import Place, State, event_column
-from unheld_verify import canonical, columns, crypto, parked
+from unheld_custodian.state import Place, State
+from unheld_verify import canonical, columns, crypto, grant, parked
 from unheld_verify.columns import Attestation, EventColumn, ParkPeriod, Push
 from unheld_verify.errors import BadInputError, NoStoreError, NotAllowedError, SealedError
-
-_SHOWN = ("set", "index", "n", "t", "next_day", "open_days", "beat_day", "retired")
-
-
-@dataclass(frozen=True)
-class Status:
-    """Figures of a custodian of a set; no key, and nothing about anybody. `open_days` with their issues.
-
-    `lapses`: the day on which keys are erased next (0: none are held). `beat_day`: headquarters' latest heartbeat.
-    """
-
-    set: int
-    index: int
-    n: int
-    t: int
-    next_day: int
-    open_days: tuple[int, ...]
-    columns: int
-    keys: int
-    erased: int
-    park_periods: int
-    generation: int
-    slot: str
-    store: str = ""
-    issues: tuple[int, ...] = ()
-    tombstones: int = 0
-    lapses: int = 0
-    beat_day: int = 0
-    retired: int = 0
+from unheld_verify.grant import Grant
+from unheld_verify.signed import Signed
 
 
 class Custodian:
@@ -61,16 +34,6 @@ class Custodian:
             return self.kept.whole.sets[self.place]
         except KeyError:
             raise NoStoreError(f"no set {self.place[1]} of store {self.place[0].hex()} is held here") from None
-
-    @property
-    def public(self) -> bytes:
-        """The Ed25519 public key its attestations are checked with."""
-        return crypto.sign_public(self.state.sign)
-
-    @property
-    def store(self) -> bytes:
-        """The id of the store whose columns it holds."""
-        return self.place[0]
 
     @property
     def index(self) -> int:
@@ -157,47 +120,48 @@ class Custodian:
         )
         return shares
 
-    def status(self) -> Status:
-        """Figures only."""
-        state = self.state
-        held = {event_column(name) for name in state.keys}
-        return Status(
-            **{name: getattr(state, name) for name in _SHOWN},
-            columns=len(held),
-            keys=len(state.keys),
-            erased=len(state.erased),
-            park_periods=len(state.park),
-            generation=self.kept.generation,
-            slot=self.kept.slot,
-            store=state.store.hex(),
-            issues=tuple(len(state.issues.get(day, ())) for day in state.open_days),
-            tombstones=len(state.tombstones),
-            lapses=min((columns.due(*pair, state.lifetimes) for pair in held), default=0),
-        )
+    def evaluate(self, said: Signed, ask: bytes) -> bytes:
+        """The values for a signed grant that the ask of this digest brought, sealed to the subscriber who signed it.
+
+        What was forgotten, erased or has lapsed is answered for nobody, and a grant is answered once: only the very
+        same ask (its answer was lost) is answered again. Raises VerificationError (the subscriber did not sign it),
+        NotAllowedError (another store, not its time, used, over a quota), SealedError (forgotten, or nothing of it is
+        held), BadInputError. Then nothing is counted.
+        """
+        wanted, state = grant.verified(said), self.state
+        self._check_grant(wanted, said.digest, ask)
+        values = moves.values(state, set(wanted.columns), wanted.label)
+        if not values:
+            raise SealedError(
+                "no key of these columns is held here: they have lapsed, were erased or were never sealed"
+            )
+        if said.digest not in state.used:
+            use, today = (ask, wanted.expires), self.second // moves.DAY_SECONDS
+            self.change(lambda state: moves.granted(state, wanted.label, said.digest, use, today), "answered a grant")
+        return grant.sealed_values(said, (state.set, state.index), values, state.sign)
 
     def change(self, move: Callable[[State], State], words: str) -> State:
         """Write what `move` makes of its part; `words` go to the journal when that is another one."""
-        state = self.state
-        after = move(state)
-        if after != state:
-            said = f"set {state.set} of store {state.store.hex()[:8]}: {words}"
-            self.kept.change(
-                lambda whole: moves.noted(replace(whole, sets={**whole.sets, self.place: after}), self.second, said)
-            )
+        after, (store, number) = move(self.state), self.place
+        said = f"set {number} of store {store.hex()[:8]}: {words}"
+        self.kept.change(lambda whole: replace(whole, sets={**whole.sets, self.place: after}), self.second, said)
         return after
 
+    def _check_grant(self, wanted: Grant, digest: bytes, ask: bytes) -> None:
+        state = self.state
+        if wanted.store != state.store:
+            raise NotAllowedError("this grant is for another store")
+        grant.check_time(wanted, self.second)
+        if grant.tombstone(state.store, wanted.label) in state.tombstones:
+            raise SealedError("this party was forgotten: nobody is answered for it any more")
+        if state.used.get(digest, (ask, 0))[0] != ask:
+            raise NotAllowedError("this grant was answered already: sign a new one")
+
     def _attest(self, state: State, kind: str, day: int, pairs: Collection[EventColumn], issue: int = 0) -> Attestation:
-        said = {
-            "v": 1,
-            "kind": kind,
-            "store": state.store.hex(),
-            "set": state.set,
-            "custodian": state.index,
-            "day": columns.day_text(day),
-            "columns": [[cls, columns.day_text(when)] for cls, when in columns.in_order(pairs)],
-            "slot": self.kept.slot,
-        } | self.kept.stamp()
-        statement = canonical.encode(said | ({"issue": issue} if issue else {}))
+        listed = [[cls, columns.day_text(when)] for cls, when in columns.in_order(pairs)]
+        head = {"v": 1, "kind": kind, "store": state.store.hex(), "set": state.set, "custodian": state.index}
+        said = {"day": columns.day_text(day), "columns": listed, "slot": self.kept.slot} | self.kept.stamp()
+        statement = canonical.encode(head | said | ({"issue": issue} if issue else {}))
         return Attestation(statement, crypto.sign(state.sign, columns.ATTEST_LABEL + statement))
 
 

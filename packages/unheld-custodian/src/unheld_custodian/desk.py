@@ -17,7 +17,7 @@ from threading import RLock
 from typing import Any
 
 from unheld_custodian import acts, ceremony, moves
-from unheld_custodian.custodian import Custodian, Status
+from unheld_custodian.custodian import Custodian
 from unheld_custodian.kept import NAME, Kept
 from unheld_custodian.state import Line, Place, Request, Whole
 from unheld_slots.sealed import SealedState
@@ -26,6 +26,7 @@ from unheld_verify import canonical, crypto, custody, signed, spoken
 from unheld_verify.custody import BRANCH, DOOR_SECONDS, Address
 from unheld_verify.errors import BadInputError, NotAllowedError, StateError, UnheldError, WrongKeyError
 from unheld_verify.roster import NAME_MOST
+from unheld_verify.signed import Document
 
 BYTES_MOST = 32 << 20
 DOOR_GRACE_SECONDS = 300
@@ -37,7 +38,7 @@ _HOSTILE = (KeyError, TypeError, ValueError, AttributeError, IndexError, Overflo
 
 @dataclass(frozen=True)
 class Overview:
-    """What the person sees; figures and the journal, the newest first. `frozen`: `acts.frozen` of the sets together.
+    """What the person sees; `sets` as `acts.figures`, the newest of the journal first, `frozen` of the sets together.
 
     `today` is a day number by this device's clock; `jumped` says that nobody believes it yet.
     """
@@ -46,11 +47,10 @@ class Overview:
     today: int
     jumped: bool
     frozen: str
-    frozen_since: int
     slot: str
     generation: int
     waiting: int
-    sets: tuple[Status, ...]
+    sets: tuple[Document, ...]
     history: tuple[Line, ...]
 
 
@@ -105,9 +105,9 @@ class Desk:
             try:
                 return self._handle(data, self._settled())
             except UnheldError as error:
-                return canonical.encode({"v": 1, "kind": "refused", "words": str(self._told(error))})
+                return custody.refused(str(self._told(error)))
             except _HOSTILE:
-                return canonical.encode({"v": 1, "kind": "refused", "words": "this cannot be read"})
+                return custody.refused("this cannot be read")
 
     def tick(self) -> None:
         """Let lapse what is due; call it every minute."""
@@ -135,24 +135,20 @@ class Desk:
             if approve and request.words and spoken.heard(said) != request.words:
                 raise NotAllowedError("these are not the four words: let them be read again, and stop if they differ")
             decided = replace(request, decision=wanted)
-            self._change(
-                lambda whole: replace(
-                    whole, requests=tuple(decided if one is request else one for one in whole.requests)
-                ),
-                time,
-                f"{wanted} a {request.kind}",
-            )
+            requests = tuple(decided if one is request else one for one in self._kept.whole.requests)
+            words = f"{wanted} a {request.kind}"
+            self._kept.change(lambda whole: replace(whole, requests=requests), time.second, words)
 
     def freeze(self, words: str = "") -> None:
         """Hand out nothing until the person thaws it here."""
         with self._at() as time:
             frozen = self._kept.whole.frozen if self._kept.whole.frozen[0] else (time.second, words[:200])
-            self._change(lambda whole: replace(whole, frozen=frozen), time, "frozen by the person here")
+            self._kept.change(lambda whole: replace(whole, frozen=frozen), time.second, "frozen by the person here")
 
     def thaw(self) -> None:
         """End the person's freeze."""
         with self._at() as time:
-            self._change(lambda whole: replace(whole, frozen=(0, "")), time, "thawed by the person here")
+            self._kept.change(lambda whole: replace(whole, frozen=(0, "")), time.second, "thawed by the person here")
 
     def believe(self, day: int) -> None:
         """The person says that it is `day`. Raises NotAllowedError when the clock says another one."""
@@ -160,26 +156,24 @@ class Desk:
             if day != time.clock // moves.DAY_SECONDS:
                 raise NotAllowedError("the clock of this device says another date: set it right first")
             words = "the person here confirmed the date" if time.jumped else ""
-            self._kept.change(lambda whole: acts.confirmed(whole, time.clock, words))
+            self._kept.change(lambda whole: replace(whole, confirmed=(time.clock, 0)), time.clock, words)
             self._settled()
 
     def overview(self) -> Overview:
         """Figures for the person's page."""
         with self._at() as time:
             whole = self._kept.whole
-            frozen = {acts.frozen(whole, state, time.day) for state in whole.sets.values()} | {
-                "person" if whole.frozen[0] else ""
-            }
+            frozen = {"person"} if whole.frozen[0] else set[str]()
+            frozen |= {acts.frozen(whole, state, time.day)[0] for state in whole.sets.values()}
             return Overview(
                 name=whole.name,
                 today=time.clock // moves.DAY_SECONDS,
                 jumped=time.jumped,
                 frozen=next((who for who in ("person", "headquarters", "silence") if who in frozen), ""),
-                frozen_since=whole.frozen[0],
                 slot=self._kept.slot,
                 generation=self._kept.generation,
                 waiting=sum(not one.decision for one in whole.requests),
-                sets=tuple(Custodian(self._kept, place).status() for place in sorted(whole.sets)),
+                sets=tuple(acts.figures(Custodian(self._kept, place), time.day) for place in sorted(whole.sets)),
                 history=tuple(reversed(whole.journal)),
             )
 
@@ -192,18 +186,12 @@ class Desk:
         whole = self._kept.whole
         time = self._watch.now(whole)
         if not time.jumped and time.day != self._lapsed:
-            self._kept.change(lambda whole: acts.lapsed(whole, time))
+            self._kept.change(lambda whole: acts.lapsed(whole, time), time.second, "let lapse what was due")
             self._lapsed = time.day
         since, ran = whole.confirmed
         if time.second > self._kept.whole.latest + _HOUR or time.ran > ran + _HOUR:
             self._kept.change(lambda whole: replace(whole, latest=time.second, confirmed=(since, time.ran)))
         return time
-
-    def _change(self, move: Callable[[Whole], Whole], time: acts.Now, words: str) -> None:
-        before = self._kept.whole
-        self._kept.change(
-            lambda whole: whole if (after := move(whole)) == before else moves.noted(after, time.second, words)
-        )
 
     def _handle(self, data: bytes, time: acts.Now) -> bytes:
         if len(data) > BYTES_MOST:
@@ -211,16 +199,10 @@ class Desk:
         document = canonical.decode(data)
         if isinstance(document, dict) and document.get("v") == 1 and document.get("kind") in ("knock", "letter"):
             return self._at_the_door(document, time)
-        answer = b""
-
-        def move(whole: Whole) -> Whole:
-            nonlocal answer
-            whole, answer = ceremony.heard(whole, signed.from_json(document), time.second)
-            return whole
-
         if time.jumped:
             raise StateError("the clock here made a large step: first the person here confirms the date")
-        self._kept.change(move)
+        whole, answer = ceremony.heard(self._kept.whole, signed.from_json(document), time.second)
+        self._kept.change(lambda _: whole)
         self._lapsed = -1
         return answer
 

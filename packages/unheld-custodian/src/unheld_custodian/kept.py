@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from unheld_custodian.moves import noted
 from unheld_custodian.state import Whole, decode, encode
 from unheld_slots import durable
 from unheld_slots.sealed import SealedState
@@ -67,12 +68,15 @@ class Kept:
         """How far an erasure holds here, in words."""
         return self._sealed.slot.words()
 
-    def change(self, move: Callable[[Whole], Whole]) -> Whole:
-        """Seal what `move` makes of it under a new key and destroy the key of the one before."""
+    def change(self, move: Callable[[Whole], Whole], second: int = 0, words: str = "") -> Whole:
+        """Seal what `move` makes of it under a new key and destroy the key of the one before.
+
+        Where that is another memory, `words` (if there are any) go to its journal, with this second.
+        """
         before = self.whole
         after = move(before)
         if after != before:
-            after, self._read = _tagged(after), None
+            after, self._read = _tagged(noted(after, second, words) if words else after), None
             with self._disk():
                 self._sealed.replace(encode(after))
             self._read = after

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from unheld_custodian.state import KeyName, Line, State, Whole, event_column, key_name
+from unheld_custodian.state import Line, State, Whole, event_column, key_name
 from unheld_verify import columns, crypto
-from unheld_verify.columns import EventColumn, ParkPeriod
+from unheld_verify.columns import EventColumn, ParkPeriod, day_text
 from unheld_verify.errors import BadInputError, NotAllowedError, StateError
+from unheld_verify.grant import Values
 from unheld_verify.roster import ACCESS_DAY, ACCESS_MONTH, ISSUES_MOST, Draft
 
 GRACE_DAYS = 1
@@ -47,11 +48,13 @@ def opened(state: State, day: int, today: int) -> State:
     if day in state.open_days:
         return state
     if day > today:
-        raise StateError(f"day {_text(day)} has not begun here (today is {_text(today)}): check the clocks")
+        raise StateError(f"day {day_text(day)} has not begun here (today is {day_text(today)}): check the clocks")
     if _ended(state, day):
-        raise StateError(f"this set of custodians was retired from {_text(state.retired)} on: ask the next set")
+        raise StateError(f"this set of custodians was retired from {day_text(state.retired)} on: ask the next set")
     if day < state.next_day:
-        raise StateError(f"day {_text(day)} is over: the chain stands at {_text(state.next_day)} and never goes back")
+        raise StateError(
+            f"day {day_text(day)} is over: the chain stands at {day_text(state.next_day)} and never goes back"
+        )
     return replace(skipped(state, day + 1, today), open_days=tuple(sorted((*state.open_days, day))))
 
 
@@ -65,7 +68,7 @@ def issued(state: State, day: int, ask: bytes) -> State:
         return state
     if len(asks) >= ISSUES_MOST:
         raise NotAllowedError(
-            f"day {_text(day)} was handed out {ISSUES_MOST} times, and that is the most: park instead"
+            f"day {day_text(day)} was handed out {ISSUES_MOST} times, and that is the most: park instead"
         )
     return replace(state, issues={**state.issues, day: (*asks, ask)})
 
@@ -93,7 +96,9 @@ def closed(state: State, day: int, today: int) -> State:
     Raises StateError for a day that is still to come.
     """
     if day >= state.next_day and day > today:
-        raise StateError(f"day {_text(day)} was never opened here (today is {_text(today)}): there is nothing to close")
+        raise StateError(
+            f"day {day_text(day)} was never opened here (today is {day_text(today)}): there is nothing to close"
+        )
     state = skipped(state, day + 1, today)
     return _opened_at(state, [other for other in state.open_days if other != day])
 
@@ -135,9 +140,9 @@ def erased(state: State, pairs: Collection[EventColumn], today: int) -> State:
     """
     for cls, day in pairs:
         if cls not in columns.CLASSES or not 0 <= day <= today:
-            raise BadInputError(f"erase {cls} {day}: name a class and a day up to {_text(today)}")
+            raise BadInputError(f"erase {cls} {day}: name a class and a day up to {day_text(today)}")
         if cls == "identity" and day != columns.month_start(day):
-            raise BadInputError(f"erase identity {_text(day)}: its columns are named by the first day of a month")
+            raise BadInputError(f"erase identity {day_text(day)}: its columns are named by the first day of a month")
     state = skipped(state, today, today)
     if state.next_day == today and not _ended(state, today):
         state = opened(state, today, today)
@@ -205,7 +210,9 @@ def unparked(state: State, batch: bytes, period: int, use: tuple[int, bytes]) ->
     if ask in asks:
         return state
     if second >= first + DAY_SECONDS or len(asks) >= ISSUES_MOST:
-        raise NotAllowedError(f"parked {batch.hex()}: it was opened on {_text(first // DAY_SECONDS)}, and is no more")
+        raise NotAllowedError(
+            f"parked {batch.hex()}: it was opened on {day_text(first // DAY_SECONDS)}, and is no more"
+        )
     if batch not in state.unparked and len(state.unparked) >= UNPARKED_MOST:
         raise NotAllowedError(f"{UNPARKED_MOST} parked batches were opened, and that is the most until some lapse")
     return replace(state, unparked={**state.unparked, batch: (period, first, (*asks, ask))})
@@ -213,11 +220,8 @@ def unparked(state: State, batch: bytes, period: int, use: tuple[int, bytes]) ->
 
 def parking(state: State, today: int) -> State:
     """The state with a key pair for every parking period that begins soon: an outage may last for weeks."""
-    park = dict(state.park)
-    for period in park_periods(today):
-        if period not in park:
-            park[period] = crypto.park_keypair()[0]
-    return state if len(park) == len(state.park) else replace(state, park=park)
+    new = {period: crypto.park_keypair()[0] for period in park_periods(today) if period not in state.park}
+    return replace(state, park={**state.park, **new})
 
 
 def park_periods(today: int) -> list[ParkPeriod]:
@@ -232,12 +236,17 @@ def keys_of_day(state: State, day: int, today: int) -> dict[EventColumn, dict[in
     found: dict[EventColumn, dict[int, bytes]] = {}
     for name, key in sorted(state.keys.items()):
         if name[2] == day and not _is_due(state, event_column(name), today):
-            found.setdefault(event_column(name), {})[_component(name)] = key
+            found.setdefault(event_column(name), {})[name[3]] = key
     return found
 
 
-def _component(name: KeyName) -> int:
-    return name[3]
+def values(state: State, pairs: Collection[EventColumn], label: bytes) -> Values:
+    """The column function's values for a label: by column and sealing day, and by component."""
+    found: dict[tuple[EventColumn, int], dict[int, bytes]] = {}
+    for name, key in state.keys.items():
+        if event_column(name) in pairs:
+            found.setdefault((event_column(name), name[2]), {})[name[3]] = crypto.aes_blocks(key, label)
+    return found
 
 
 def _opened_at(state: State, days: Collection[int]) -> State:
@@ -256,7 +265,3 @@ def _lives(state: State, pair: EventColumn, today: int) -> bool:
 
 def _is_due(state: State, pair: EventColumn, today: int) -> bool:
     return columns.due(*pair, state.lifetimes) <= today
-
-
-def _text(day: int) -> str:
-    return columns.date_of(day).isoformat()

@@ -30,7 +30,7 @@ sealed to one-time keys already. A custodian answers each with its next one, or 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -80,7 +80,8 @@ class Transport(Protocol):
 class Heard:
     """What asking every custodian of a set brought: who testified, who said no, who did not answer; by index, why.
 
-    `needed` is how many must testify to an erasing (n-t+1) before fewer than t are left that may hold the keys.
+    `needed` is how many must testify to an erasing (n-t+1) before fewer than t are left that may hold the keys;
+    `names` is what the set calls its custodians.
     """
 
     set: int
@@ -88,18 +89,24 @@ class Heard:
     attested: tuple[Attestation, ...]
     refused: Mapping[int, str] = field(default_factory=dict)
     away: Mapping[int, str] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises PartialError when one that answered said no. Who is away has a calendar of its own."""
         if self.refused:
-            raise PartialError(
-                f"{len(self.attested)} custodians did it, and these did not: {reasons({**self.refused, **self.away})}"
-            )
+            why = reasons({**self.refused, **self.away}, self.names)
+            raise PartialError(f"{len(self.attested)} custodians did it, and these did not: {why}")
 
 
-def reasons(named: Mapping[int, object]) -> str:
+def called(names: Sequence[str], index: int) -> str:
+    """What people call a custodian: its name in the set; where that is not known, its number as its pages count it."""
+    return names[index] if index < len(names) else f"custodian {index + 1}"
+
+
+def reasons(named: Mapping[int, object], names: Sequence[str] = ()) -> str:
     """Custodians and why, in words."""
-    return "; ".join(f"custodian {index}: {why}" for index, why in sorted(named.items()))
+    told = ((called(names, index), str(why)) for index, why in sorted(named.items()))
+    return "; ".join(why if why.startswith(f"{who}: ") else f"{who}: {why}" for who, why in told)
 
 
 @dataclass(frozen=True)
@@ -177,6 +184,22 @@ def wait() -> bytes:
     return canonical.encode({"v": 1, "kind": "wait"})
 
 
+def refused(words: str) -> bytes:
+    """What a custodian answers, in clear, to what nobody proper signed: it proves nothing."""
+    return canonical.encode({"v": 1, "kind": "refused", "words": words})
+
+
+def declined(address: Address, about: bytes, words: str, seed: bytes) -> Signed:
+    """The person's no to the document of a ceremony with this digest; `seed` is of the key that it names."""
+    document = {"about": about.hex(), "sign": crypto.sign_public(seed).hex(), "words": words}
+    return signed.sign(_of(address, "refused") | document, seed)
+
+
+def active(address: Address, transcript: bytes, seed: bytes) -> Signed:
+    """A custodian's word that it serves the set whose transcript has this digest."""
+    return signed.sign(_of(address, "active") | {"transcript": transcript.hex()}, seed)
+
+
 def door(address: Address, public: bytes, at: int, seed: bytes) -> Signed:
     """A custodian's key to seal letters to, good for an hour from `at`; its private half is never on a disk."""
     document = _of(address, "door") | {"at": at, "key": note.base64_text(public)}
@@ -187,7 +210,7 @@ def door_key(door: Signed, address: Address, public: bytes) -> bytes:
     """The key of a door. Raises VerificationError when this custodian did not sign it, BadInputError."""
     document = _check(door, address, public)
     if door.kind != "door":
-        raise BadInputError(f"custodian {address.index}: a {door.kind} is no door")
+        raise BadInputError(f"custodian {address.index + 1}: a {door.kind} is no door")
     key = note.base64_bytes(str(document.get("key")), "door key")
     if len(key) != crypto.PARK_PUBLIC_BYTES:
         raise BadInputError("door: its key has another length")
@@ -222,7 +245,7 @@ def open_answer(data: bytes, ask: Signed, address: Address, public: bytes, priva
     """
     document = _check(signed.decode(data, "answer"), address, public)
     if document.get("ask") != ask.digest.hex():
-        raise VerificationError(f"custodian {address.index}: it answers something else than what was asked")
+        raise VerificationError(f"custodian {address.index + 1}: it answers something else than what was asked")
     sealed = note.base64_bytes(str(document.get("sealed")), "answer")
     body = canonical.decode(crypto.box_open(private, sealed, b"unheld/v1/answer" + ask.digest))
     if not isinstance(body, dict):
@@ -305,7 +328,7 @@ def parking_of(said: Signed, address: Address, public: bytes) -> dict[ParkPeriod
     """The keys of a `parking`. Raises VerificationError when this custodian did not sign it, BadInputError."""
     document = _check(said, address, public)
     if said.kind != "parking":
-        raise BadInputError(f"custodian {address.index}: these are no parking keys")
+        raise BadInputError(f"custodian {address.index + 1}: these are no parking keys")
     return publics_of(document.get("keys"))
 
 
@@ -332,7 +355,9 @@ def _of(address: Address, kind: str) -> Document:
 
 
 def _check(said: Signed, address: Address, public: bytes) -> Document:
-    document = said.by(public, f"custodian {address.index}")
+    document = said.by(public, f"custodian {address.index + 1}")
     if any(not signed.same(document.get(name, ""), value) for name, value in _of(address, said.kind).items()):
-        raise VerificationError(f"custodian {address.index}: this {said.kind} is another custodian's, set's or store's")
+        raise VerificationError(
+            f"custodian {address.index + 1}: this {said.kind} is another custodian's, set's or store's"
+        )
     return document

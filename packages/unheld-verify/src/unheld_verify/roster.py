@@ -160,7 +160,7 @@ def roster(draft: Signed, joins: Sequence[Signed], seed: bytes) -> Signed:
 def roster_of(said: Signed) -> Roster:
     """The roster, every signature checked. Raises VerificationError, BadInputError naming the custodian."""
     _check_fields(said, "roster", "draft", "joins")
-    proposed = signed.from_json(said.document["draft"], "draft")
+    proposed = inner(said, "draft")
     draft = draft_of(proposed)
     said.by(draft.headquarters, "headquarters")
     listed = _listed(said, "joins", draft.n)
@@ -278,7 +278,7 @@ def founded_of(said: Signed) -> tuple[Roster, tuple[int, ...]]:
     for it alone.
     """
     _check_fields(said, "founded", "transcript", "confirms")
-    script = signed.from_json(said.document["transcript"], "transcript")
+    script = inner(said, "transcript")
     found, _ = transcript_of(script)
     said.by(found.draft.headquarters, "headquarters")
     listed = _listed(said, "confirms")
@@ -294,7 +294,15 @@ def founded_of(said: Signed) -> tuple[Roster, tuple[int, ...]]:
 
 def transcript_digest(said: Signed) -> bytes:
     """Of a founded set: what the public log has of it. Raises BadInputError."""
-    return signed.from_json(said.document.get("transcript"), "transcript").digest
+    return inner(said, "transcript").digest
+
+
+def inner(said: Signed, kind: str) -> Signed:
+    """The document of an earlier stage that this one carries, or the document itself. Raises BadInputError."""
+    stages = ("founded", "transcript", "roster", "draft")
+    for stage in stages[stages.index(said.kind) + 1 : stages.index(kind) + 1]:
+        said = signed.from_json(said.document.get(stage), stage)
+    return said
 
 
 def _check_fields(said: Signed, kind: str, *names: str) -> None:
@@ -389,8 +397,7 @@ def join_of(one: Signed, proposed: Signed, index: int) -> tuple[bytes, bytes, by
 
 def _deals(said: Signed) -> tuple[Roster, list[Deal]]:
     _check_fields(said, "transcript", "roster", "deals")
-    proposed = signed.from_json(said.document["roster"], "roster")
-    found = roster_of(proposed)
+    found = roster_of(inner(said, "roster"))
     said.by(found.draft.headquarters, "headquarters")
     listed = _listed(said, "deals", found.draft.n)
     return found, [deal_of(_read(one, "deal", index), found, index) for index, one in enumerate(listed)]

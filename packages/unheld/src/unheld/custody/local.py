@@ -13,6 +13,7 @@ from unheld_custodian.desk import Desk
 from unheld_slots import durable
 from unheld_slots.places import slot_uri
 from unheld_slots.slot import Slot, create_slot, open_slot
+from unheld_verify import columns
 from unheld_verify.errors import AwayError, UnheldError
 
 WORDS = "all custodians are on this machine: whoever holds it holds them"
@@ -54,7 +55,8 @@ class LocalDesks:
 
     def heard(self, index: int, number: int) -> int:
         """The day on which one of a set heard headquarters last; 0 where it is of no such set. Raises AwayError."""
-        return max((one.beat_day for one in self.desk(index).overview().sets if one.set == number), default=0)
+        beats = [one["beat"] for one in self.desk(index).overview().sets if one["set"] == number]
+        return max(map(columns.day_number, beats), default=0)
 
     def approve(self) -> None:
         """Play the persons: approve every request that waits. Who is away approves nothing."""
