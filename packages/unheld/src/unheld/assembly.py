@@ -210,6 +210,11 @@ class Deployment:
         """A signing seed of headquarters: `log` or `plan`."""
         return signing.read(self.headquarters / f"{name}.seed", "put it back from its backup")
 
+    @property
+    def speaks_for_headquarters(self) -> bool:
+        """Whether the key is here that headquarters asks custodians with."""
+        return (self.headquarters / "plan.seed").is_file()
+
     def escrow_public(self) -> bytes:
         """The key that demands are sealed to: whoever files one need not be able to read it again.
 

@@ -149,9 +149,11 @@ def status() -> Answer:
 
 
 @command(custody, "beat", Surface.FIGURES)
-def beat() -> Answer:
+def beat(
+    due: Annotated[bool, typer.Option("--due", help="Only by those who have not heard it today, as run does.")] = False,
+) -> Answer:
     """Let every custodian hear headquarters: after too long a silence they hand out nothing. Once a day will do."""
-    answers = custodians.beat(deployment())
+    answers = custodians.beat(deployment(), due=due)
     return _answers(answers, [f"{one.name} (set {one.set}): heard" for one in answers if not one.away])
 
 

@@ -261,7 +261,10 @@ def run(
     inbox: Annotated[Path | None, typer.Option(help="Folder whose files are taken in as they come.")] = None,
     mapping: Annotated[Path | None, typer.Option(help="Mapping of the inbox's files.")] = None,
 ) -> Answer:
-    """Keep the days by the clock: close, lapse, open, take in. Each step is a process of its own."""
+    """Keep the days by the clock: close, lapse, open, take in. Each step is a process of its own.
+
+    Once a day custodians elsewhere hear headquarters, where its key is here.
+    """
     if (inbox is None) != (mapping is None):
         raise UsageError("--inbox and --mapping belong together")
     if inbox is not None and not inbox.is_dir():

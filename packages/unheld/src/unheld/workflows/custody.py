@@ -5,7 +5,7 @@ Every call asks whoever has not answered yet, and writes down what it got before
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +28,9 @@ from unheld_verify.plan import Plan
 from unheld_verify.roster import FREEZE_DAYS, Draft, Roster
 from unheld_verify.signed import Document
 
-_DRILL = "drill.json"
+_DRILL, _HEARD = "drill.json", "heard.json"
+_DAY = 86_400
+_HOUR = 3600
 _FREEZERS = {
     "person": "the person there", "headquarters": "headquarters", "silence": "the silence of headquarters",
 }  # fmt: skip
@@ -199,9 +201,46 @@ def ask(deployment: Deployment, act: str, body: Mapping[str, Any] | None = None)
         return asked(deployment, act, body)
 
 
-def beat(deployment: Deployment) -> list[Answer]:
-    """Be heard: custodians hand out nothing after too long a silence of headquarters."""
-    return ask(deployment, "beat", {"day": columns.day_text(assembly.clock().now() // 86_400)})
+def beat(deployment: Deployment, *, due: bool = False) -> list[Answer]:
+    """Be heard: custodians hand out nothing after too long a silence of headquarters.
+
+    With `due` by those only who have not heard it today.
+    """
+    day = columns.day_text(assembly.clock().now() // _DAY)
+    with _held(deployment):
+        before = _heard_on(deployment, day)[1] if due else set()
+        answers = asked(deployment, "beat", {"day": day}, but=before)
+        heard = before | {(one.set, one.index) for one in answers if not one.away}
+        told = {"v": 1, "day": day, "at": assembly.clock().now(), "heard": [list(place) for place in sorted(heard)]}
+        durable.write_file(deployment.custody / _HEARD, canonical.encode(told))
+    return answers
+
+
+def beat_is_due(deployment: Deployment) -> bool:
+    """Whether a custodian elsewhere has not heard headquarters today, and none was called in the last hour.
+
+    Those of this machine hear it whenever the branch calls them. Where its key is not here, it speaks from elsewhere.
+    """
+    now = assembly.clock().now()
+    at, heard = _heard_on(deployment, columns.day_text(now // _DAY))
+    if not deployment.speaks_for_headquarters or 0 <= now - at < _HOUR:
+        return False
+    far = [one.draft for one in _founded(deployment.ceremonies()) if not deployment.is_local(one.draft)]
+    holding = {one.draft.set for one in sets.holding(_founded(deployment.ceremonies()), now // _DAY)} if far else set()
+    return any((one.set, index) not in heard for one in far if one.set in holding for index in range(one.n))
+
+
+def _heard_on(deployment: Deployment, day: str) -> tuple[int, set[tuple[int, int]]]:
+    """When custodians were last called with a beat of `day`, and which (set, index) of them heard it."""
+    try:
+        told = canonical.decode((deployment.custody / _HEARD).read_bytes())
+        return (
+            (int(told["at"]), {(number, index) for number, index in told["heard"]})
+            if told["day"] == day
+            else (0, set())
+        )
+    except (OSError, BadInputError, KeyError, TypeError, ValueError):
+        return 0, set()  # who heard it hears it again
 
 
 def heard(deployment: Deployment) -> int:
@@ -225,10 +264,17 @@ def drill(deployment: Deployment) -> Drill:
         return Drill(spoken.words(bytes.fromhex(name)), answers)
 
 
-def asked(deployment: Deployment, act: str, body: Mapping[str, Any] | None = None) -> list[Answer]:
-    """As `ask`, for a caller that holds the locks."""
+def asked(
+    deployment: Deployment,
+    act: str,
+    body: Mapping[str, Any] | None = None,
+    *,
+    but: Collection[tuple[int, int]] = (),
+) -> list[Answer]:
+    """As `ask`, for a caller that holds the locks; all are asked but the (set, index) in `but`."""
     desks = deployment.desks()
-    return [answer for one in _holding(deployment) for answer in _ask_set(deployment, one, desks, act, body or {})]
+    answers = (_ask_set(deployment, one, desks, act, body or {}, but) for one in _holding(deployment))
+    return [answer for answered in answers for answer in answered]
 
 
 def emptied(deployment: Deployment, plan: Plan) -> dict[int, list[Document]]:
@@ -306,14 +352,22 @@ def _decided(deployment: Deployment, one: Roster, desks: LocalDesks, act: str, b
     return _ask_set(deployment, one, desks, act, body)
 
 
-def _ask_set(deployment: Deployment, one: Roster, desks: LocalDesks, act: str, body: Mapping[str, Any]) -> list[Answer]:
+def _ask_set(
+    deployment: Deployment,
+    one: Roster,
+    desks: LocalDesks,
+    act: str,
+    body: Mapping[str, Any],
+    but: Collection[tuple[int, int]] = (),
+) -> list[Answer]:
     officer = deployment.officer(one, desks)
     local = deployment.is_local(one.draft)
     seconds = None if local else clients.SECONDS
-    answers, failed = clients.gathered(lambda index: officer.ask(index, act, body), range(one.draft.n), seconds)
+    wanted = [index for index in range(one.draft.n) if (one.draft.set, index) not in but]
+    answers, failed = clients.gathered(lambda index: officer.ask(index, act, body), wanted, seconds)
     return [
-        Answer(one.draft.set, index, name, local, answers.get(index, {}), _why(failed.get(index)))
-        for index, name in enumerate(one.draft.names)
+        Answer(one.draft.set, index, one.draft.names[index], local, answers.get(index, {}), _why(failed.get(index)))
+        for index in wanted
     ]
 
 

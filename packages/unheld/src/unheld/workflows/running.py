@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,13 +12,16 @@ from pathlib import Path
 from unheld import assembly
 from unheld.assembly import Deployment
 from unheld.ledger import Ledger, closed_entries
+from unheld.workflows import custody
 from unheld_branch.kernel.locks import locked
 from unheld_branch.log.outbox import Outbox
 from unheld_branch.log.outbox import publish as publish_outbox
 from unheld_branch.store.store import Store
 from unheld_branch.workflows.service import Service, Step
+from unheld_verify.errors import UnheldError
 
 _LOCK = "publishing"
+_HOUR = 3600
 
 
 _WORDS = {
@@ -27,6 +31,7 @@ _WORDS = {
     "park": ("park", "add"),
     "unpark": ("park", "open"),
     "ingest": ("ingest",),
+    "beat": ("custody", "beat", "--due"),
 }
 
 
@@ -43,6 +48,31 @@ class How:
         """The global options of each step."""
         named = {"--json": self.as_json, "--log-json": self.log_json, "--quiet": self.quiet}
         return ["--no-input", *(name for name, given in named.items() if given)]
+
+
+@dataclass
+class Keeper(Service):
+    """The branch's service, and headquarters' heartbeat to custodians elsewhere: a day without one may be one of many.
+
+    It comes last: who is away costs time, and keeps no day from closing or opening.
+    """
+
+    called: int = -1
+
+    def look(self) -> Iterator[Step]:
+        """What is due now, and once a day that every custodian hears headquarters; who is away is called hourly."""
+        yield from super().look()
+        hour = assembly.clock().now() // _HOUR
+        if self.called != hour and _must_speak(Deployment(self.root)):
+            self.called = hour
+            yield self.call("beat")
+
+
+def _must_speak(deployment: Deployment) -> bool:
+    try:
+        return custody.beat_is_due(deployment)
+    except UnheldError:
+        return True  # the step says what is wrong, and nothing here ends
 
 
 def publish(deployment: Deployment, store: Store | None) -> int:
@@ -72,7 +102,7 @@ def run(
     root: Path, *, once: bool, every: int, inbox: Path | None, mapping: Path | None, how: How | None = None
 ) -> list[Step]:
     """The branch's service where headquarters' commands are its steps. Ends after one look with `once`."""
-    service = Service(root, partial(_child, root, how or How()), inbox, mapping)
+    service = Keeper(root, partial(_child, root, how or How()), inbox, mapping)
     return service.run(once=once, every=every)
 
 
