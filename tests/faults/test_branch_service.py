@@ -124,7 +124,7 @@ def test_a_step_without_custodians_says_who_is_away(branch: Branch) -> None:
 
     assert done.returncode == 1
     assert "1 of 2 needed custodians" in done.stderr
-    assert "custodian 0" in done.stderr
+    assert "Custodian 0: " in done.stderr
 
 
 @pytest.mark.parametrize(

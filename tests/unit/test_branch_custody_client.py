@@ -127,7 +127,7 @@ def test_a_door_that_never_stays_is_given_up() -> None:
 
     way.desks[0].bend = forgetful
 
-    with pytest.raises(AwayError, match="custodian 0"):
+    with pytest.raises(AwayError, match="Custodian 0: "):
         client(way).ask(0, "status")
 
 
@@ -137,7 +137,7 @@ def test_bytes_that_nobody_signed_are_no_answer(bytes_: bytes) -> None:
     way = lines(status=lambda _, __: {})
     way.desks[2].bend = lambda _: bytes_
 
-    with pytest.raises(AwayError, match="custodian 2"):
+    with pytest.raises(AwayError, match="Custodian 2: "):
         client(way).ask(2, "status")
 
 
@@ -146,7 +146,7 @@ def test_a_door_with_an_altered_signature_is_refused() -> None:
     way = lines(status=lambda _, __: {})
     way.desks[0].bend = flip
 
-    with pytest.raises(VerificationError, match="custodian 0"):
+    with pytest.raises(VerificationError, match="Custodian 0: "):
         client(way).ask(0, "status")
     assert way.desks[0].asked == []
 
@@ -241,7 +241,7 @@ def test_too_few_pushes_are_none_and_every_reason_is_told() -> None:
     way.cut.add(1)
     way.desks[2].acts = {}
 
-    with pytest.raises(StateError, match=r"1 of 2 needed.*custodian 1: the line is cut; custodian 2: open: not here"):
+    with pytest.raises(StateError, match=r"1 of 2 needed.*Custodian 1: the line is cut; Custodian 2: open: not here"):
         remote(way).open_day(DAY)
 
 

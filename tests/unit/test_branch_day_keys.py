@@ -66,7 +66,9 @@ def test_a_wrong_component_names_the_pair(n: int, t: int) -> None:
     liar, component = n - 1, columns.held(n, t, n - 1)[0]
     pushes[liar] = with_keys(pushes[liar], component)
     other = columns.holders(n, t, component)[0]
-    with pytest.raises(VerificationError, match=rf"custodians {other} and {liar} .* component {component} "):
+    with pytest.raises(
+        VerificationError, match=rf"custodian {other + 1} and custodian {liar + 1} .* component {component} "
+    ):
         merge_pushes(pushes, n, t)
 
 

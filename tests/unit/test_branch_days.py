@@ -90,8 +90,8 @@ def test_a_custodian_that_all_others_contradict_is_left_out(tmp_path: Path, monk
 
     opened = open_day(branch)
 
-    assert (opened.left_out, opened.custodians, opened.corroborated) == ((2,), 3, True)
-    assert "custodian 2" in day.doubts(opened)[0]
+    assert (opened.left_out, opened.custodians, opened.corroborated) == (("Custodian 2",), 3, True)
+    assert "Custodian 2 is contradicted" in day.doubts(opened)[0]
 
 
 def test_word_against_word_opens_nothing(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +99,7 @@ def test_word_against_word_opens_nothing(branch: Branch, monkeypatch: pytest.Mon
     branch.cut.add(1)
     monkeypatch.setattr(Remote, "open_day", _lying(Remote.open_day, 2))
 
-    with pytest.raises(VerificationError, match="custodians 0 and 2"):
+    with pytest.raises(VerificationError, match="Custodian 0 and Custodian 2"):
         open_day(branch)
     with branch.opened() as (store, _):
         assert store.open_day() is None
@@ -139,6 +139,14 @@ def test_a_day_is_over_by_the_clock_or_by_the_uptime(
     assert daylength.over(tmp_path, DAY, clock, Uptime(boot, seconds)) == over
 
 
+@pytest.mark.parametrize(("hours", "over"), [(25, False), (25.1, True)])
+def test_a_machine_that_names_no_boots_counts_from_its_last_start(tmp_path: Path, hours: float, over: bool) -> None:
+    """Fewer seconds since the start than when the day opened: it was started anew, even where no boot has a name."""
+    daylength.note(tmp_path, DAY, Uptime("", 100 * 86_400))
+
+    assert daylength.over(tmp_path, DAY, (DAY - 30) * 86_400, Uptime("", int(hours * 3600))) == over
+
+
 def test_a_note_of_the_opening_that_cannot_be_read_keeps_no_day_open_longer(tmp_path: Path) -> None:
     """Then the machine's uptime counts alone, which is longer."""
     daylength.note(tmp_path, DAY, Uptime("a", 100))
@@ -160,14 +168,14 @@ def test_records_are_parked_to_keys_of_the_custodians_alone(branch: Branch) -> N
     held["parkings"][1] = signed.sign(own, crypto.random_bytes(32)).as_json()
     path.write_bytes(canonical.encode(held))
 
-    with branch.opened() as (store, _), pytest.raises(VerificationError, match="custodian 1 are not its own"):
+    with branch.opened() as (store, _), pytest.raises(VerificationError, match="Custodian 1 are not its own"):
         park.park(store, [written(branch, "a", Call(ALICE))], mapping())
     assert not list(branch.places.root.glob("parked/*"))
 
 
 def test_a_custodian_that_refuses_parking_keys_keeps_no_day_shut(branch: Branch) -> None:
     """The day is open when the refusal is told."""
-    with refusing("park", 1), pytest.raises(PartialError, match="custodian 1"):
+    with refusing("park", 1), pytest.raises(PartialError, match="missing: Custodian 1: "):
         open_day(branch)
 
     assert open_day(branch).again

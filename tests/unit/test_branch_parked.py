@@ -133,7 +133,7 @@ def test_shares_that_differ_name_the_pair(tmp_path: Path) -> None:
     for component in columns.held(3, 2, 2):
         shares[2][component] = b"!" * 32
     del shares[0]
-    with pytest.raises(WrongKeyError, match=r"custodians 1 and 2 .* component 0"):
+    with pytest.raises(WrongKeyError, match=r"custodian 2 and custodian 3 .* component 0"):
         content(tmp_path / "p", shares)
 
 

@@ -50,7 +50,7 @@ def test_a_door_is_of_its_address(elsewhere: Address) -> None:
 
 def test_a_door_of_somebody_between_is_refused() -> None:
     """Whoever is on the line cannot put a door of their own before a custodian's."""
-    with pytest.raises(VerificationError, match="door of custodian 2: signature is wrong"):
+    with pytest.raises(VerificationError, match="door of custodian 3: signature is wrong"):
         custody.door_key(custody.door(ADDRESS, DOOR, 1, OTHER), ADDRESS, PUBLIC)
 
 

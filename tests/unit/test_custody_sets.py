@@ -286,7 +286,7 @@ def test_a_custodian_put_back_from_a_backup_is_told_from_the_others(made: TestSt
     for path, data in older.items():
         path.write_bytes(data)
 
-    with pytest.raises(PartialError, match="custodian 0: this custodian was put back from a backup"):
+    with pytest.raises(PartialError, match="custodian-0: this custodian was put back from a backup"):
         made.open_day(FIRST + timedelta(3))
 
     with made.opened(write=False) as store:

@@ -309,7 +309,7 @@ def test_too_few_custodians_open_nothing(made: TestStore) -> None:
 def test_a_custodian_that_refuses_a_close_is_told_again(made: TestStore) -> None:
     """The store closed, one custodian said no: the day's name stays in the slot until calling again has told it too."""
     made.ingest(calls(Call(ALICE)))
-    with refusing("close", 1), pytest.raises(PartialError, match="custodian 1"):
+    with refusing("close", 1), pytest.raises(PartialError, match="custodian-1: "):
         made.close()
     with made.opened() as store:
         kept = store.day_slot.read()

@@ -77,7 +77,7 @@ class Client:
             if said.kind != "door":
                 break
         if said.kind != "answer":
-            raise AwayError(f"{self._name(index)} has no door for letters that stays; ask again later")
+            raise AwayError(f"{self._name(index)}: it has no door for letters that stays; ask again later")
         answer = custody.open_answer(said.encode(), ask, address, self.roster.signs[index], private)
         self._remember(index, answer, seen)
         return answer
@@ -113,7 +113,7 @@ class Client:
             self._seen[index] = (generation, tag)
 
     def _name(self, index: int) -> str:
-        return f"custodian {index} ({self.roster.draft.names[index]})"
+        return self.roster.draft.names[index]
 
 
 class Remote:
@@ -145,7 +145,7 @@ class Remote:
             self._keep(push.testimony)
         needed = client.roster.draft.t
         if len(pushes) < needed:
-            words = reasons(failed)
+            words = reasons(failed, client.roster.draft.names)
             raise StateError(f"{len(pushes)} of {needed} needed custodians open {columns.day_text(day)}: {words}")
         return list(pushes.values())
 
@@ -211,7 +211,7 @@ class Remote:
         refused, draft = _refused(failed), client.roster.draft
         away = {index: str(error) for index, error in failed.items() if index not in refused}
         no = {index: str(error) for index, error in refused.items()}
-        return Heard(draft.set, draft.n - draft.t + 1, tuple(attested.values()), no, away)
+        return Heard(draft.set, draft.n - draft.t + 1, tuple(attested.values()), no, away, draft.names)
 
     def _all(self, client: Client, call: Callable[[int], Answer]) -> tuple[dict[int, Answer], dict[int, UnheldError]]:
         """Answers, and what each of the others raised, by custodian."""
@@ -242,8 +242,10 @@ def _push(client: Client, day: int, index: int) -> Push:
     push = custody.push_of(client.ask(index, "open", {"day": columns.day_text(day)}))
     draft = client.roster.draft
     if (push.set, push.index, push.day) != (draft.set, index, day):
-        raise VerificationError(f"its push is of set {push.set}, custodian {push.index}, day {push.day}")
-    check_push(push, draft.n, draft.t)
+        raise VerificationError(
+            f"its push is of {columns.day_text(push.day)}, set {push.set}, {custody.called(draft.names, push.index)}"
+        )
+    check_push(push, draft.n, draft.t, draft.names)
     check(push.testimony, client.roster, index, Expected("opened", day, tuple(columns.in_order(push.keys))))
     return push
 

@@ -8,6 +8,7 @@ from itertools import combinations
 
 from unheld_verify import columns
 from unheld_verify.columns import CLASS_NAMES, CLASSES, EventColumn, Push
+from unheld_verify.custody import called
 from unheld_verify.errors import BadInputError, SealedError, StateError, VerificationError
 
 _MAGIC = b"UNHDAYK1"
@@ -71,19 +72,19 @@ class DayKeys:
         return found
 
 
-def merge_pushes(pushes: Sequence[Push], n: int, t: int) -> DayKeys:
-    """Join what custodians pushed for one day; all or nothing.
+def merge_pushes(pushes: Sequence[Push], n: int, t: int, names: Sequence[str] = ()) -> DayKeys:
+    """Join what custodians pushed for one day; all or nothing. `names` is what an error calls them.
 
     A column that one of them erased is left out. Raises BadInputError for pushes that do not belong together,
     VerificationError naming the two custodians that give different keys for a component, and StateError when a
     component is missing because fewer than t pushed.
     """
-    _belong_together(pushes, n, t)
+    _belong_together(pushes, n, t, names)
     open_columns = columns.in_order(set[EventColumn].intersection(*(set(push.keys) for push in pushes)))
     giver: dict[int, Push] = {}
     for push in pushes:
         for component in columns.held(n, t, push.index):
-            _compare(giver.setdefault(component, push), push, component, open_columns)
+            _compare(giver.setdefault(component, push), push, (component, open_columns), names)
     missing = sorted(set(range(len(columns.components(n, t)))) - set(giver))
     if missing:
         raise StateError(f"components {_text(missing)} are missing: {len(pushes)} custodians pushed, {t} are needed")
@@ -95,7 +96,7 @@ def merge_pushes(pushes: Sequence[Push], n: int, t: int) -> DayKeys:
     )
 
 
-def _belong_together(pushes: Sequence[Push], n: int, t: int) -> None:
+def _belong_together(pushes: Sequence[Push], n: int, t: int, names: Sequence[str]) -> None:
     if not pushes:
         raise StateError(f"no custodian pushed: {t} are needed")
     if len({(push.set, push.day) for push in pushes}) > 1:
@@ -103,20 +104,20 @@ def _belong_together(pushes: Sequence[Push], n: int, t: int) -> None:
     if len({push.index for push in pushes}) < len(pushes):
         raise BadInputError("a custodian pushed twice")
     for push in pushes:
-        check_push(push, n, t)
+        check_push(push, n, t, names)
 
 
-def check_push(push: Push, n: int, t: int) -> None:
+def check_push(push: Push, n: int, t: int, names: Sequence[str] = ()) -> None:
     """Raises BadInputError or VerificationError when a push alone is wrong already: other components, other checks."""
     if not 0 <= push.index < n:
-        raise BadInputError(f"custodian {push.index} is not one of {n}")
-    expected = columns.held(n, t, push.index)
+        raise BadInputError(f"a custodian that is not one of {n} pushed")
+    who, expected = called(names, push.index), columns.held(n, t, push.index)
     for pair, keys in push.keys.items():
         if sorted(keys) != expected or any(len(key) != _KEY for key in keys.values()):
             where = f"{pair[0]} of {columns.date_of(pair[1])}"
-            raise BadInputError(f"custodian {push.index}: its keys for {where} are not those of its components")
+            raise BadInputError(f"{who}: its keys for {where} are not those of its components")
     if dict(push.checks) != columns.checks(push.keys):
-        raise VerificationError(f"custodian {push.index}: its keys differ from its own checks; ask it again")
+        raise VerificationError(f"{who}: its keys differ from its own checks; ask it again")
 
 
 def complete(pushes: Sequence[Push], expected: Collection[EventColumn], t: int) -> tuple[list[Push], list[int]]:
@@ -169,12 +170,14 @@ def corroborated(pushes: Sequence[Push], n: int, t: int) -> bool:
     )
 
 
-def _compare(first: Push, second: Push, component: int, open_columns: Iterable[EventColumn]) -> None:
+def _compare(first: Push, second: Push, what: tuple[int, Iterable[EventColumn]], names: Sequence[str]) -> None:
+    component, open_columns = what
     for pair in open_columns:
         if first.keys[pair][component] != second.keys[pair][component]:
             raise VerificationError(
-                f"custodians {first.index} and {second.index} give different keys for component {component} "
-                f"({pair[0]} of {columns.date_of(pair[1])}): one of them is wrong; leave out one and ask a third"
+                f"{called(names, first.index)} and {called(names, second.index)} give different keys for component "
+                f"{component} ({pair[0]} of {columns.date_of(pair[1])}): one of them is wrong; leave out one and ask "
+                "a third"
             )
 
 

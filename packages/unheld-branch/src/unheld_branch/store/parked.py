@@ -11,6 +11,7 @@ from typing import BinaryIO
 from unheld_slots import durable
 from unheld_verify import crypto
 from unheld_verify.columns import components, held
+from unheld_verify.custody import called
 from unheld_verify.errors import BadInputError, StateError, WrongKeyError
 from unheld_verify.parked import SHARE_BYTES, ParkedHeader, seal_box
 
@@ -64,10 +65,11 @@ def read_header(path: Path) -> ParkedHeader:
         return ParkedHeader.decode(_read_head(file, path))
 
 
-def open_parked(path: Path, shares: Mapping[int, Mapping[int, bytes]]) -> Iterator[bytes]:
+def open_parked(path: Path, shares: Mapping[int, Mapping[int, bytes]], names: Sequence[str] = ()) -> Iterator[bytes]:
     """The plaintext, a segment at a time, given what t custodians opened: shares by custodian and component.
 
-    Where shares differ, those of t that open the first segment are the true ones: whoever lies shuts nothing.
+    Where shares differ, those of t that open the first segment are the true ones: whoever lies shuts nothing. `names`
+    is what an error calls the custodians.
     Every piece is authentic, but the whole is complete only when the iteration ends without an error. Raises StateError
     when shares are missing, WrongKeyError when no t of them open it or the file was altered or cut between segments,
     and BadInputError when it was cut inside one.
@@ -80,7 +82,7 @@ def open_parked(path: Path, shares: Mapping[int, Mapping[int, bytes]]) -> Iterat
             sealed = _read(file, _segment_length(prefix, path, number), path)
             prefix = file.read(4)
             aad = digest + bytes([not prefix])
-            key = key or _key(header, shares, sealed, aad)
+            key = key or _key(header, shares, sealed, aad, names)
             yield _open(key, number, sealed, aad, path)
             number += 1
 
@@ -104,23 +106,26 @@ def _open(key: bytes, number: int, sealed: bytes, aad: bytes, path: Path) -> byt
         ) from None
 
 
-def _key(header: ParkedHeader, shares: Mapping[int, Mapping[int, bytes]], sealed: bytes, aad: bytes) -> bytes:
+def _key(
+    header: ParkedHeader, shares: Mapping[int, Mapping[int, bytes]], sealed: bytes, aad: bytes, names: Sequence[str]
+) -> bytes:
     """The key that t of the custodians give and that opens segment 0; if none does, the one that all give together."""
     for chosen in combinations(sorted(shares), header.t):
         with suppress(WrongKeyError):
-            key = _join(header, {index: shares[index] for index in chosen})
+            key = _join(header, {index: shares[index] for index in chosen}, names)
             crypto.unseal_numbered(key, 0, sealed, aad)
             return key
-    return _join(header, shares)
+    return _join(header, shares, names)
 
 
-def _join(header: ParkedHeader, shares: Mapping[int, Mapping[int, bytes]]) -> bytes:
+def _join(header: ParkedHeader, shares: Mapping[int, Mapping[int, bytes]], names: Sequence[str]) -> bytes:
     giver: dict[int, int] = {}
     for index, given in sorted(shares.items()):
         for component, share in given.items():
             other = giver.setdefault(component, index)
             if len(share) != SHARE_BYTES or share != shares[other][component]:
-                raise WrongKeyError(f"custodians {other} and {index} give different shares of component {component}")
+                one, two = called(names, other), called(names, index)
+                raise WrongKeyError(f"{one} and {two} give different shares of component {component}")
     wanted = range(len(components(header.n, header.t)))
     if set(giver) != set(wanted):
         raise StateError(

@@ -43,8 +43,9 @@ def find(folder: Path, roster: Roster, reason: str, period: int) -> list[bytes]:
     }
     missing = [index for index in range(draft.n) if (reason, period) not in found.get(index, {})]
     if draft.n - len(missing) < draft.t:
+        who = ", ".join(draft.names[index] for index in missing)
         raise StateError(
-            f"no parking key for {reason} of period {period} from custodians {missing}: it was not fetched in time; "
+            f"no parking key for {reason} of period {period} from {who}: it was not fetched in time; "
             "keep the source file and open a day when the custodians are back"
         )
     return [found.get(index, {}).get((reason, period)) or crypto.park_keypair()[1] for index in range(draft.n)]
@@ -54,8 +55,9 @@ def _keys(said: Signed, roster: Roster, index: int) -> dict[tuple[str, int], byt
     try:
         return custody.parking_of(said, Address(roster.draft.store, roster.draft.set, index), roster.signs[index])
     except UnheldError as error:
+        who = roster.draft.names[index]
         raise VerificationError(
-            f"{_FILE}: the keys of custodian {index} are not its own ({error}); remove the file and open a day"
+            f"{_FILE}: the keys of {who} are not its own ({error}); remove the file and open a day"
         ) from None
 
 

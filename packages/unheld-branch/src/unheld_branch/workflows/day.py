@@ -22,6 +22,7 @@ from unheld_verify import columns, custody
 from unheld_verify.columns import EventColumn, Push
 from unheld_verify.custody import Heard, reasons
 from unheld_verify.errors import PartialError, StateError
+from unheld_verify.roster import Draft
 
 _DAY = 86_400
 
@@ -31,8 +32,8 @@ class Opened:
     """A day that opened: its number, custodians that pushed, columns it can seal into. `again`: it was open already.
 
     `corroborated`: whether each component of its keys came from two custodians (where it has two); if not, one that
-    lies could have made this day unreadable. `left_out`: custodians whom all the others contradict; `lacking`: those
-    that gave no key of a column that nothing closed, and that others gave.
+    lies could have made this day unreadable. `left_out`: names of custodians whom all the others contradict; `lacking`:
+    of those that gave no key of a column that nothing closed, and that others gave.
     """
 
     day: int
@@ -40,8 +41,8 @@ class Opened:
     columns: int
     again: bool
     corroborated: bool
-    left_out: tuple[int, ...]
-    lacking: tuple[int, ...]
+    left_out: tuple[str, ...]
+    lacking: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,8 @@ class Closed:
 
 def doubts(opened: Opened) -> list[str]:
     """What a person has to know of the keys of a day."""
-    said = [f"custodian {index} is contradicted by all the others and was left out" for index in opened.left_out]
-    said += [
-        f"custodian {index} gave no key of columns that nothing closed: it was left out" for index in opened.lacking
-    ]
+    said = [f"{name} is contradicted by all the others and was left out" for name in opened.left_out]
+    said += [f"{name} gave no key of columns that nothing closed: it was left out" for name in opened.lacking]
     if not opened.corroborated:
         said.append("uncorroborated: parts of the keys came from one custodian alone; if it lied, this day opens never")
     return said
@@ -100,7 +99,7 @@ def open_day(store: Store, custodians: Custodians) -> Opened:
     expected = _expected(store, day)
     whole, lacking = complete(custodians.open_day(day), expected, draft.t)
     pushes, left_out = agreeing(whole, draft.n, draft.t)
-    keys = _merged(pushes, expected, (draft.n, draft.t))
+    keys = _merged(pushes, expected, draft)
     twice = corroborated(pushes, draft.n, draft.t)
     kept = store.day_slot.read() if held is not None else None
     if kept is None:
@@ -111,8 +110,9 @@ def open_day(store: Store, custodians: Custodians) -> Opened:
     parkings, refused = custodians.park_publics()
     parkkeys.keep(store.folder, parkings)
     if refused:
-        raise PartialError(f"the day is open, and parking keys are missing: {reasons(refused)}")
-    return Opened(day, len(pushes), len(keys.keys), held is not None, twice, tuple(left_out), tuple(lacking))
+        raise PartialError(f"the day is open, and parking keys are missing: {reasons(refused, draft.names)}")
+    named = [tuple(draft.names[index] for index in indexes) for indexes in (left_out, lacking)]
+    return Opened(day, len(pushes), len(keys.keys), held is not None, twice, *named)
 
 
 def _expected(store: Store, day: int) -> set[EventColumn]:
@@ -123,12 +123,12 @@ def _expected(store: Store, day: int) -> set[EventColumn]:
     return set(columns.window(day, policy.late_days, policy.lifetimes)) - erased
 
 
-def _merged(pushes: Sequence[Push], expected: set[EventColumn], size: tuple[int, int]) -> DayKeys:
+def _merged(pushes: Sequence[Push], expected: set[EventColumn], draft: Draft) -> DayKeys:
     """The keys of the columns expected. Raises StateError where there is none: a day that nothing is sealed on."""
-    keys = merge_pushes(pushes, *size).only(expected)
+    keys = merge_pushes(pushes, draft.n, draft.t, draft.names).only(expected)
     if expected and not keys.keys:
         lacking = {push.index: "it gave no key" for push in pushes if not expected & set(push.keys)}
-        raise StateError(f"no column is opened by all: {reasons(lacking)}; park instead")
+        raise StateError(f"no column is opened by all: {reasons(lacking, draft.names)}; park instead")
     return keys
 
 

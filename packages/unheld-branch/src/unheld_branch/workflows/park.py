@@ -118,9 +118,11 @@ def unpark(store: Store, custodians: Custodians, batch: str) -> Delivery:
     if open_day is None:
         raise SealedError("no day is open: `unheld day open` first")
     path = parking.checked(store, waiting[batch])
-    shares = custodians.open_parked(formats.read_header(path).encode())
+    header = formats.read_header(path)
+    shares = custodians.open_parked(header.encode())
+    names = next((one.draft.names for one in store.sets() if one.draft.set == header.set), ())
     with drafted(store, Sealer(store.folder, store.policy.store_id, open_day), unparks=batch) as draft:
-        stream = pa.ipc.open_stream(_Joined(formats.open_parked(path, shares)))
+        stream = pa.ipc.open_stream(_Joined(formats.open_parked(path, shares, names)))
         for table in _chunks(stream):
             draft.take(table)
         return draft.commit()
