@@ -11,7 +11,9 @@ import pytest
 
 from tests.support.ceremony import alone, draft
 from unheld_custodian.custodian import Custodian
-from unheld_custodian.state import event_column
+from unheld_custodian.kept import Kept
+from unheld_custodian.state import Whole, encode, event_column
+from unheld_slots.sealed import SealedState
 from unheld_slots.slot import FileSlot
 from unheld_verify import columns, crypto
 from unheld_verify.errors import BadInputError, NotAllowedError, StateError, VerificationError, WrongKeyError
@@ -257,3 +259,20 @@ def test_an_open_day_is_handed_out_a_few_times_only(custodian: Custodian) -> Non
     with pytest.raises(NotAllowedError, match="8 times"):
         custodian.open_day(DAY, DAY, b"ninth")
     assert custodian.open_day(DAY, DAY, bytes([0])).keys
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (b"UNHCUST1" + bytes(40), "is of version '1', and this program reads version"),
+        (encode(Whole("x", 0)).replace(b'"latest":0', b'"latesu":0'), "its fields are not: start the program that"),
+        (b"something else", "is not a custodian's"),
+    ],
+)
+def test_a_memory_of_another_version_names_file_versions_and_mend(tmp_path: Path, written: bytes, said: str) -> None:
+    """Who runs an older or newer program over a custodian's folder is told so, and nothing is changed."""
+    sealed = SealedState(tmp_path, "custodian", FileSlot.create(tmp_path / "a.slot"))
+    sealed.create(written)
+    with pytest.raises(BadInputError, match=rf"custodian-1\.sealed: this state.*{said}"):
+        _ = Kept(sealed).whole
+    assert sealed.load() == written

@@ -11,7 +11,9 @@ from unheld_verify import canonical
 from unheld_verify.columns import CLASS_NAMES, CLASSES, EventColumn, ParkPeriod
 from unheld_verify.errors import BadInputError
 
-_MAGIC = b"UNHCUST2"
+VERSION = 2
+_MAGIC = b"UNHCUST%d" % VERSION
+_MEND = "start the program that wrote it, or begin anew in another folder and let headquarters found a new set"
 _KEY_NAME = struct.Struct(">BIIH")
 _KEY = _KEY_NAME.size + 32
 
@@ -140,7 +142,7 @@ _HINTS: dict[Any, dict[str, Any]] = {kind: get_type_hints(kind) for kind in (Sta
 
 def encode(whole: Whole) -> bytes:
     """The plaintext of the sealed state."""
-    header = canonical.encode({"v": 2, **_written(whole)})
+    header = canonical.encode({"v": VERSION, **_written(whole)})
     keys = (
         _KEY_NAME.pack(*name) + key
         for _, state in sorted(whole.sets.items())
@@ -150,9 +152,10 @@ def encode(whole: Whole) -> bytes:
 
 
 def decode(data: bytes) -> Whole:
-    """Parse what `encode` made. Raises BadInputError for any other bytes."""
+    """Parse what `encode` made. Raises BadInputError for any other bytes, with the version where it is another."""
     if data[: len(_MAGIC)] != _MAGIC:
-        raise BadInputError("custodian state: not of a version known here")
+        written = f"of version {data[7:8].decode('latin1')!r}" if data.startswith(_MAGIC[:-1]) else "not a custodian's"
+        raise BadInputError(f"this state is {written}, and this program reads version {VERSION}: {_MEND}")
     start = len(_MAGIC) + 4
     end = start + int.from_bytes(data[start - 4 : start], "big")
     header = canonical.decode(data[start:end])
@@ -165,10 +168,11 @@ def decode(data: bytes) -> Whole:
             entries = [data[at : at + _KEY] for at in range(first, min(end, len(data)), _KEY)]
             sets[place] = replace(state, keys={_KEY_NAME.unpack(entry[:-32]): entry[-32:] for entry in entries})
         whole = replace(whole, sets=sets)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, struct.error) as error:
-        raise BadInputError(f"custodian state: {error!r}") from None
-    if len(data) != end or encode(whole) != data:
-        raise BadInputError("custodian state: it differs from what its header says")
+        sound = len(data) == end and encode(whole) == data
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, struct.error):
+        sound = False
+    if not sound:
+        raise BadInputError(f"this state says that it is of version {VERSION}, and its fields are not: {_MEND}")
     return whole
 
 

@@ -27,6 +27,11 @@ class SealedState:
         """The generation that opens now. Raises SealedError when the slot holds none."""
         return self._settle().generation
 
+    @property
+    def path(self) -> Path:
+        """The file that opens now. Raises SealedError when the slot holds none."""
+        return self._file(self.generation)
+
     def create(self, state: bytes) -> None:
         """Seal the first state. Raises StateError when there is one already."""
         if self.slot.live() or self._files():
