@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.support.ceremony import DAY, NOON, SEEDS, World, party_plan, plan_of
+from tests.support.ceremony import DAY, NOON, SEEDS, STORE, World, party_plan, plan_of
 from unheld_custodian import kept, moves
 from unheld_custodian.state import Whole
 from unheld_slots.slot import FileSlot
@@ -308,6 +308,17 @@ def test_what_headquarters_knows_of_a_backup_is_kept(world: World) -> None:
     assert world.ask(0, "beat", TODAY)["rolled_back"]
     with pytest.raises(RolledBackError):
         world.ask(0, "open", {**TODAY, "seen": [0, ""]})
+
+
+def test_a_custodian_put_back_makes_no_key_of_a_later_day(world: World) -> None:
+    """Nothing that it derives would ever be handed out: from headquarters' word on it holds no chain."""
+    put_back(world)
+    world.ask(0, "beat", TODAY)
+    world.at(NOON + 2 * 86_400)
+    world.reopen(0)
+    state = world.desks[0]._kept.whole.sets[STORE, 1]
+    assert (state.chains, state.keys) == ({}, {})
+    assert state.next_day == DAY + 2
 
 
 def test_a_custodian_that_wrote_on_after_it_was_put_back_is_known_by_its_tag(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,7 @@ def test_a_seed_that_does_not_fit_is_complained_of(world: World) -> None:
     answers = world.tell(script)
     assert answers[0] == WAIT
     for desk, answer in zip(world.desks[1:], answers[1:], strict=True):
-        assert "custodian 0" in signed.decode(answer, "complaint").document["words"]
+        assert "custodian 1" in signed.decode(answer, "complaint").document["words"]
         left = next(iter(desk._kept.whole.ceremonies.values()))
         assert (left.sign, left.transport, left.drawn) == (b"", b"", {})
         assert desk.handle(proposed(draft(freeze_days=20)).encode()) == WAIT
@@ -290,6 +291,18 @@ def test_a_draft_after_the_founding_is_refused(world: World) -> None:
     assert world.desks[0].handle(founded.encode()) == world.desks[0].handle(founded.encode())
     assert signed.decode(world.desks[0].handle(founded.encode())).kind == "active"
     assert "founded already" in refused(world.desks[0].handle(proposed().encode()))
+
+
+def test_a_custodian_put_back_does_not_say_that_it_serves_its_set(world: World) -> None:
+    """Headquarters that sends the founded set again is told, and hears no word that its custodian is active."""
+    world.found()
+    assert world.transcript is not None
+    founded = roster.founded(world.transcript, confirms(world), HQ)
+    kept = world.desks[0]._kept
+    kept.change(
+        lambda whole: replace(whole, sets={at: replace(one, rolled_back=True) for at, one in whole.sets.items()})
+    )
+    assert "put back from a backup" in refused(world.desks[0].handle(founded.encode()))
 
 
 def confirms(world: World) -> list[Signed]:

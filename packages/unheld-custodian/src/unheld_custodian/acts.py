@@ -24,7 +24,7 @@ from unheld_custodian.custodian import Custodian
 from unheld_custodian.state import Request, State, Whole, event_column
 from unheld_verify import columns, crypto, custody, note, plan, signed, spoken
 from unheld_verify.custody import HEADQUARTERS, SKEW_SECONDS, Ask
-from unheld_verify.errors import BadInputError, NotAllowedError, RolledBackError, StateError
+from unheld_verify.errors import BadInputError, NotAllowedError, StateError
 from unheld_verify.signed import Document
 
 JUMP_SECONDS = 3 * moves.DAY_SECONDS
@@ -128,9 +128,9 @@ def _is_older(custodian: Custodian, ask: Ask) -> bool:
     older = not custodian.kept.knows(*seen)
     # The branch alone could end a custodian with a number of its own, so only headquarters' word is kept.
     if older and ask.role == HEADQUARTERS:
-        custodian.change(lambda state: replace(state, rolled_back=True), "was put back from an older copy")
-    if (older or custodian.state.rolled_back) and ask.act not in _ALWAYS:
-        raise RolledBackError("this custodian was put back from a backup: it serves this set no more, replace it")
+        custodian.change(lambda state: replace(state, rolled_back=True, chains={}), "was put back from an older copy")
+    if ask.act not in _ALWAYS:
+        moves.check_not_put_back(replace(custodian.state, rolled_back=older or custodian.state.rolled_back))
     return older
 
 

@@ -45,6 +45,7 @@ def heard(whole: Whole, said: Signed, second: int) -> Heard:
     draft = roster.draft_of(roster.inner(said, "draft"))
     place = (draft.store, draft.set)
     if place in whole.sets:
+        moves.check_not_put_back(whole.sets[place])
         return whole, _active(whole.sets[place], said)
     if said.kind == "draft":
         whole = _proposed(whole, draft, said, second)

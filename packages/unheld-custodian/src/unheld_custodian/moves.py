@@ -8,7 +8,7 @@ from dataclasses import replace
 from unheld_custodian.state import Line, State, Whole, event_column, key_name
 from unheld_verify import columns, crypto
 from unheld_verify.columns import EventColumn, ParkPeriod, day_text
-from unheld_verify.errors import BadInputError, NotAllowedError, StateError
+from unheld_verify.errors import BadInputError, NotAllowedError, RolledBackError, StateError
 from unheld_verify.grant import Values
 from unheld_verify.roster import ACCESS_DAY, ACCESS_MONTH, ISSUES_MOST, Draft
 
@@ -38,6 +38,12 @@ def begun(draft: Draft, index: int, sign: bytes, seeds: Mapping[int, bytes], fou
         branch=draft.branch, headquarters=draft.headquarters, freeze_days=draft.freeze_days, founded=founded,
         beat_day=today,
     )  # fmt: skip
+
+
+def check_not_put_back(state: State) -> None:
+    """Raises RolledBackError where headquarters knows that this was put back from a backup."""
+    if state.rolled_back:
+        raise RolledBackError("this custodian was put back from a backup: it serves this set no more, replace it")
 
 
 def opened(state: State, day: int, today: int) -> State:
