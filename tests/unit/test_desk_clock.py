@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support.ceremony import DAY, NOON, Clock, World
 from unheld_custodian.__main__ import _desk
 from unheld_custodian.acts import JUMP_SECONDS, RUNNING_SECONDS, Watch
-from unheld_custodian.state import Whole
+from unheld_custodian.state import Whole, event_column
 from unheld_verify import columns
 from unheld_verify.errors import StateError
 
@@ -83,6 +83,23 @@ def test_a_silent_headquarters_stops_no_lapse(world: World, ran: Ran) -> None:
     assert not world.desks[0].overview().jumped
     (state,) = world.desks[0]._kept.whole.sets.values()
     assert not [name for name in state.keys if name[2] == DAY]
+
+
+def test_a_clock_far_ahead_stops_no_lapse_and_hastens_none(world: World, ran: Ran) -> None:
+    """Nobody believes it; what ran since the date was last confirmed proves the days, one after another."""
+    world.at(NOON + 4000 * A_DAY)
+    for days in (0, 6, 7, 59, 60, 89, 90, 91):
+        ran.second = 1000 + days * A_DAY
+        world.tick(0)
+        (state,) = world.desks[0]._kept.whole.sets.values()
+        living = {
+            pair
+            for pair in columns.window(DAY, 45, state.lifetimes)
+            if columns.due(*pair, state.lifetimes) > DAY + days
+        }
+        assert {event_column(name) for name in state.keys if name[2] == DAY} == living
+        assert world.desks[0].overview().jumped
+    assert not living
 
 
 def test_a_device_that_slept_is_believed(world: World, ran: Ran) -> None:

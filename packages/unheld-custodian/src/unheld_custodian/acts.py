@@ -9,9 +9,9 @@
     evaluate    grant (signed)       grant (digest), values (base64, sealed to the subscriber)
 
 Days are the custodian's own. A clock that goes back moves nothing back; one that is further ahead than `Watch` allows
-is believed by nobody until headquarters or the person here says the same date: until then nothing is handed out and
-nothing is erased. Headquarters' beats, freezes, thaws and retirings must not be older than the latest of them, and a
-thaw is later than the freeze. An ask is answered again when it comes again, and counts once.
+is believed by nobody until headquarters or the person here says the same date: until then nothing is handed out, and
+only what is surely due lapses. Headquarters' beats, freezes, thaws and retirings must not be older than the latest of
+them, and a thaw is later than the freeze. An ask is answered again when it comes again, and counts once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ JUMP_SECONDS = 3 * moves.DAY_SECONDS
 RUNNING_SECONDS = moves.DAY_SECONDS
 _HANDING = ("open", "unpark", "evaluate")
 _ALWAYS = ("status", "beat")
-_IN_DOUBT = ("freeze", "thaw", "drill", "retire", "park")
+_IN_DOUBT = ("lapse", "freeze", "thaw", "drill", "retire", "park")
 _ORDERED = ("beat", "freeze", "thaw", "retire")
 
 
@@ -39,7 +39,8 @@ _ORDERED = ("beat", "freeze", "thaw", "retire")
 class Now:
     """The time: `clock` as it stands, `second` as it is believed. `jumped`: the clock is too far ahead to be.
 
-    `ran`: seconds that this custodian is known to have run since the date was last confirmed.
+    Then `second` is what is sure: the latest that was believed, or the last confirmed one and what ran since. `ran`:
+    seconds that this custodian is known to have run since the date was last confirmed.
     """
 
     clock: int
@@ -83,9 +84,8 @@ class Watch:
 
 
 def _now(whole: Whole, clock: int, most: int, ran: int) -> Now:
-    jumped = clock > most
-    second = whole.latest if jumped else max(clock, whole.latest, whole.confirmed[0] + ran)
-    return Now(clock, second, jumped, ran)
+    sure, jumped = max(whole.latest, whole.confirmed[0] + ran), clock > most
+    return Now(clock, sure if jumped else max(clock, sure), jumped, ran)
 
 
 def frozen(whole: Whole, state: State, day: int) -> tuple[str, int]:
@@ -243,9 +243,7 @@ def _retire(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Documen
     decided = _put(custodian, "retire", name, sentence)
     if decided == "approved":
         custodian.change(
-            lambda state: (
-                moves.lapsed(replace(state, retired=day, hq_at=ask.at), time.day) if not time.jumped else state
-            ),
+            lambda state: moves.lapsed(replace(state, retired=day, hq_at=ask.at), time.day),
             f"retired from {columns.day_text(day)} on",
         )
     return {"decision": decided}

@@ -185,7 +185,7 @@ class Desk:
     def _settled(self) -> acts.Now:
         whole = self._kept.whole
         time = self._watch.now(whole)
-        if not time.jumped and time.day != self._lapsed:
+        if time.day != self._lapsed:
             self._kept.change(lambda whole: acts.lapsed(whole, time), time.second, "let lapse what was due")
             self._lapsed = time.day
         since, ran = whole.confirmed
