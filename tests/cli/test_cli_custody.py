@@ -71,6 +71,7 @@ def told(custodians: list[Served], tmp_path_factory: pytest.TempPathFactory) -> 
     call("two said yes", "custody", "go")
     custodians[2].approve_all()
     call("words", "custody", "go", "--json")
+    call("words again", "custody", "go")
     asked = re.findall(r"request\?id=(\w+)", custodians[0].get().text)
     said["page"] = Ended(0, custodians[0].get(f"request?id={asked[0]}").text, "")
     for one in custodians:
@@ -111,15 +112,31 @@ def test_a_store_for_custodians_elsewhere_says_that_it_has_none(told: dict[str, 
 def test_who_has_not_answered_is_named(told: dict[str, Ended]) -> None:
     """Exit 3 while somebody is waited for; who has answered and who has not stands there by name."""
     assert (told["propose"].code, told["asked"].code, told["two said yes"].code) == (0, 3, 3)
-    assert all(f"{name}: waits for the person there" in told["asked"].out for name in NAMES)
-    assert "Umoja Trust: answered" in told["two said yes"].out
-    assert "Högskolan: waits for the person there" in told["two said yes"].out
+    assert all(
+        f"  {at}. {name}: awaited; the person there has not decided yet\n" in told["asked"].out
+        for at, name in enumerate(NAMES, 1)
+    )
+    assert "  1. Umoja Trust: will be a custodian\n" in told["two said yes"].out
+    assert "  3. Högskolan: awaited; the person there has not decided yet\n" in told["two said yes"].out
+    assert "1 of 3 custodians are awaited: Högskolan\n" in told["two said yes"].err
+
+
+def test_every_step_is_told_in_words(told: dict[str, Ended]) -> None:
+    """A person who reads along knows what is asked of whom, and what comes next, at each step."""
+    assert told["propose"].out.count(": not asked yet\n") == 3
+    assert "(step 1 of 4: every person says whether they will be a custodian)" in told["asked"].out
+    assert told["asked"].out.endswith(
+        "next: unheld custody go, once they have answered; repeat it at will, nothing is lost by it\n"
+    )
+    assert "(step 3 of 4: every person compares the four words and approves)" in told["words again"].out
+    assert "also hears them from another custodian, and refuses where a word differs" in told["words again"].out
+    assert told["founded"].out.count(": holds its part\n") == 3
 
 
 def test_a_refusal_ends_a_set(told: dict[str, Ended]) -> None:
     """Where a person refused, asking again is not what comes next, and the words say what is."""
     assert told["refused"].code == 3
-    assert "Umoja Trust: the person there refused" in told["refused"].out
+    assert "  1. Umoja Trust: awaited; the person there refused\n" in told["refused"].out
     assert "this set does not begin" in told["refused"].out
     assert "this set does not begin" not in told["asked again"].out
 
@@ -204,8 +221,10 @@ def test_who_is_away_is_told_and_the_others_answer(custodians: list[Served], tmp
     ended = now(box)("custody", "go", "--json")
 
     assert ended.code == 3
-    assert "away" in {one["name"]: one["why"] for one in ended.document["waits"]}["Högskolan"]
-    assert "waits for the person there" in {one["name"]: one["why"] for one in ended.document["waits"]}["Tara"]
+    assert "cannot be reached" in {one["name"]: one["why"] for one in ended.document["waits"]}["Högskolan"]
+    assert (
+        "the person there has not decided yet" in {one["name"]: one["why"] for one in ended.document["waits"]}["Tara"]
+    )
 
 
 @pytest.fixture
@@ -259,7 +278,7 @@ def test_rotation_here_follows_from_tomorrow(box: Box) -> None:
     ended = box("custody", "go")
     box.when += timedelta(days=1)
 
-    assert (ended.code, ended.out.count("retiring approved")) == (0, 3)
+    assert (ended.code, ended.out.count("asked to make no more keys: approved")) == (0, 3)
     assert "this program answers for the persons" in ended.out
     assert box("day", "open").code == 0
     assert "3 of 3 open a closed day, 3 here" in box("status").out

@@ -87,7 +87,7 @@ def test_headquarters_that_alters_a_custodians_document_is_seen(data: Any, index
     listed[index] = _altered(listed[index], data)
     spoilt = resigned(whole, HEADQUARTERS, **{name: [one.as_json() for one in listed]})
 
-    with pytest.raises((VerificationError, BadInputError), match=f"custodian {index}"):
+    with pytest.raises((VerificationError, BadInputError), match=f"custodian {index + 1}"):
         (roster.transcript_of if dealt else roster.roster_of)(spoilt)
 
 
@@ -103,7 +103,7 @@ def test_a_lying_dealer_is_named_by_its_victim(size: tuple[int, int], data: Any)
     made.deals[dealer] = resigned(made.deals[dealer], made.seeds[dealer], boxes=boxes)
     script = made.transcript()
 
-    with pytest.raises(VerificationError, match=f"component {box['component']} from custodian {dealer} "):
+    with pytest.raises(VerificationError, match=f"component {box['component']} from custodian {dealer + 1} "):
         made.receive(script, box["to"])
     for index in set(range(made.n)) - {box["to"]}:
         assert made.receive(script, index)

@@ -262,7 +262,10 @@ def test_a_pair_is_named_where_two_hold_the_part(net: Network) -> None:
 
     assert (read.liars, read.pairs, states(read)) == ((), ((1, 1, 2),), {State.DISPUTED})
     assert not any(opened.records.values())
-    assert any("custodian 1 or 2 of set 1 gave wrong values" in line for line in own.said(net.own, opened, read))
+    assert any(
+        "Custodian 1 (set 1) or Custodian 2 (set 1) gave wrong values" in line
+        for line in own.said(net.own, opened, read)
+    )
 
 
 def test_who_contradicts_all_others_is_named(net: Network) -> None:

@@ -206,7 +206,7 @@ def test_values_that_another_custodian_signed_are_refused() -> None:
     _, said = _grant()
     sealed = grant.sealed_values(said, (1, 2), {}, OTHER)
 
-    with pytest.raises(VerificationError, match="custodian 2"):
+    with pytest.raises(VerificationError, match="custodian 3"):
         grant.open_values(sealed, said, (1, 2), PUBLIC, PRIVATE)
 
 

@@ -99,7 +99,7 @@ def test_who_is_away_is_told_and_stops_nothing(line: Line) -> None:
     steps, ended = ran(made)
 
     assert [step.exit_code for step in steps if step.words == "beat"] == [3]
-    assert "Custodian 1 (set 1): away: the line is cut" in ended["beat"].err
+    assert "Custodian 1 (set 1): cannot be reached: the line is cut" in ended["beat"].err
     assert {step.words for step in steps} >= {"lapse", "open"}
     today = columns.day_text(made.now // 86_400)
     assert heard(made) == [today, before, today]

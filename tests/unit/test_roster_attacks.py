@@ -46,7 +46,7 @@ def test_a_number_other_than_the_one_pledged_is_refused() -> None:
     """Who pledged a number cannot tell another one once it knows the words that it would like."""
     deals = [resigned(MADE.deals[0], MADE.seeds[0], number="00" * 32), *MADE.deals[1:]]
 
-    with pytest.raises(VerificationError, match="custodian 0 tells another number"):
+    with pytest.raises(VerificationError, match="custodian 1 tells another number"):
         roster.transcript(MADE.roster, deals, HEADQUARTERS)
 
 
@@ -60,13 +60,13 @@ def test_a_pledge_is_of_one_key() -> None:
 
 def test_a_custodian_whose_place_was_taken_does_not_deal() -> None:
     """With another key in its place a custodian deals nothing, so nobody acts in its stead unseen."""
-    with pytest.raises(VerificationError, match="another key in the place of custodian 1"):
+    with pytest.raises(VerificationError, match="another key in the place of custodian 2"):
         roster.deal(MADE.found, 1, MADE.own[1], b"z" * 32)
 
 
 def test_a_custodian_whose_place_was_taken_does_not_confirm() -> None:
     """With another key in its place a custodian confirms nothing, whatever seeds it was given."""
-    with pytest.raises(VerificationError, match="another key in the place of custodian 1"):
+    with pytest.raises(VerificationError, match="another key in the place of custodian 2"):
         roster.confirm(SCRIPT, 1, b"z" * 32)
 
 
@@ -97,11 +97,11 @@ def test_a_deal_for_another_roster_is_refused() -> None:
     moved = resigned(MADE.deals[0], MADE.seeds[0], roster=later.digest.hex())
 
     assert again.digest == MADE.found.digest
-    with pytest.raises(VerificationError, match="custodian 0"):
+    with pytest.raises(VerificationError, match="custodian 1"):
         roster.deal_of(MADE.deals[0], later, 0)
-    with pytest.raises(VerificationError, match="custodian 0"):
+    with pytest.raises(VerificationError, match="custodian 1"):
         roster.deal_of(moved, later, 0)
-    with pytest.raises(VerificationError, match="custodian 0 dealt for another roster"):
+    with pytest.raises(VerificationError, match="custodian 1 dealt for another roster"):
         roster.deal_of(moved, MADE.found, 0)
 
 
@@ -115,13 +115,13 @@ def test_boxes_of_another_roster_do_not_open() -> None:
     deals = [next_one.deal(index) for index in range(3)]
     next_one.deals = [resigned(deals[0], next_one.seeds[0], boxes=MADE.deals[0].document["boxes"]), *deals[1:]]
 
-    with pytest.raises(VerificationError, match="from custodian 0 does not open"):
+    with pytest.raises(VerificationError, match="from custodian 1 does not open"):
         next_one.receive(next_one.transcript(), 1)
 
 
 def test_a_seed_lost_here_is_said_to_be_this_custodians() -> None:
     """A custodian that no longer has the seeds it dealt names itself and confirms nothing."""
-    with pytest.raises(VerificationError, match="from custodian 0 is not what it committed to"):
+    with pytest.raises(VerificationError, match="from custodian 1 is not what it committed to"):
         roster.receive(SCRIPT, 0, {}, MADE.transports[0][0])
 
 
@@ -130,7 +130,7 @@ def test_a_key_that_nothing_can_be_sealed_to_is_refused_at_the_joining() -> None
     public = MADE.transports[1][1][:1184] + bytes(32)
     bad = roster.join(MADE.draft, 1, MADE.seeds[1], public)
 
-    with pytest.raises(BadInputError, match="join of custodian 1"):
+    with pytest.raises(BadInputError, match="join of custodian 2"):
         roster.roster(MADE.draft, [MADE.joins[0], bad, MADE.joins[2]], HEADQUARTERS)
 
 
@@ -158,7 +158,7 @@ def test_confirmations_of_another_transcript_do_not_count() -> None:
     document = {"v": 1, "kind": "confirm", "transcript": "00" * 32, "index": 0}
     confirms = [signed.sign(document, MADE.seeds[0])]
 
-    with pytest.raises(VerificationError, match="custodian 0 confirmed another transcript"):
+    with pytest.raises(VerificationError, match="custodian 1 confirmed another transcript"):
         roster.founded(SCRIPT, confirms, HEADQUARTERS)
 
 
@@ -167,7 +167,7 @@ def test_a_complaint_says_who_and_why() -> None:
     said = roster.complaint(SCRIPT, 2, "the seed does not open", MADE.seeds[2])
 
     assert roster.complaint_of(said, SCRIPT, MADE.found, 2) == "the seed does not open"
-    with pytest.raises(VerificationError, match="custodian 1"):
+    with pytest.raises(VerificationError, match="custodian 2"):
         roster.complaint_of(said, SCRIPT, MADE.found, 1)
     with pytest.raises(VerificationError, match="another transcript"):
         roster.complaint_of(said, MADE.roster, MADE.found, 2)
@@ -177,7 +177,7 @@ def test_headquarters_cannot_list_a_join_to_another_draft() -> None:
     """Who joined one draft did not join the next: other lifetimes would be pinned in its name."""
     other = draft(3, 2, number=2)
 
-    with pytest.raises(VerificationError, match="custodian 0 joined another draft"):
+    with pytest.raises(VerificationError, match="custodian 1 joined another draft"):
         roster.roster(other, MADE.joins, HEADQUARTERS)
 
 
@@ -203,7 +203,7 @@ def test_a_box_in_a_second_spelling_is_refused_by_all() -> None:
     for box in ("!", "AA==", note.base64_text(b"x" * 1167)):
         boxes = [{**MADE.deals[0].document["boxes"][0], "box": box}, *MADE.deals[0].document["boxes"][1:]]
         bad = resigned(MADE.deals[0], MADE.seeds[0], boxes=boxes)
-        with pytest.raises(BadInputError, match="deal of custodian 0"):
+        with pytest.raises(BadInputError, match="deal of custodian 1"):
             roster.deal_of(bad, MADE.found, 0)
 
 
@@ -211,5 +211,5 @@ def test_commitments_stand_once() -> None:
     """A second spelling of a component's number would let two readers take different commitments."""
     commitments = {**MADE.deals[0].document["commitments"], "01": "00" * 32}
 
-    with pytest.raises(BadInputError, match="deal of custodian 0"):
+    with pytest.raises(BadInputError, match="deal of custodian 1"):
         roster.deal_of(resigned(MADE.deals[0], MADE.seeds[0], commitments=commitments), MADE.found, 0)

@@ -131,9 +131,9 @@ def open_values(
     Raises WrongKeyError, VerificationError when that custodian did not sign it for this grant, BadInputError.
     """
     said = signed.decode(crypto.box_open(private, sealed, _values_info(asked, place)), "values")
-    document = said.by(public, f"custodian {place[1]}")
+    document = said.by(public, f"custodian {place[1] + 1}")
     if not signed.same({**document, "values": []}, _values_head(asked, place) | {"values": []}):
-        raise VerificationError(f"custodian {place[1]}: these values are for another grant, set or store")
+        raise VerificationError(f"custodian {place[1] + 1}: these values are for another grant, set or store")
     return values_of(document.get("values"))
 
 

@@ -97,6 +97,6 @@ def open_box(private: bytes, header: ParkedHeader, index: int) -> dict[int, byte
     numbers = [int.from_bytes(entry[:2], "big") for entry in entries]
     if len(plaintext) % size or numbers != held(header.n, header.t, index):
         raise WrongKeyError(
-            f"parked {header.batch.hex()}: the box of custodian {index} holds other shares than its own"
+            f"parked {header.batch.hex()}: the box of custodian {index + 1} holds other shares than its own"
         )
     return {number: entry[2:] for number, entry in zip(numbers, entries, strict=True)}

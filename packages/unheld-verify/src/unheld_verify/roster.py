@@ -223,7 +223,7 @@ def receive(said: Signed, index: int, own: Mapping[int, bytes], private: bytes) 
     found, deals = _deals(said)
     n, t = found.draft.n, found.draft.t
     if not 0 <= index < n:
-        raise BadInputError(f"there is no custodian {index} in a set of {n}")
+        raise BadInputError(f"there is no custodian {index + 1} in a set of {n}")
     chains: dict[int, bytes] = {}
     for number in columns.held(n, t, index):
         dealer = columns.holders(n, t, number)[0]
@@ -233,7 +233,7 @@ def receive(said: Signed, index: int, own: Mapping[int, bytes], private: bytes) 
             seed = _opened(found, number, index, deals[dealer].boxes[number, index], private)
         if not crypto.equal(_commitment(found, number, seed), deals[dealer].commitments[number]):
             raise VerificationError(
-                f"the seed of component {number} from custodian {dealer} is not what it committed to"
+                f"the seed of component {number} from custodian {dealer + 1} is not what it committed to"
             )
         chains[number] = crypto.hmac_sha256(seed, b"unheld/v1/chain", found.digest, number.to_bytes(2, "big"))
     return chains
@@ -257,9 +257,9 @@ def complaint_of(one: Signed, script: Signed, found: Roster, index: int) -> str:
     """Why custodian `index` complains of a transcript of this roster. Raises VerificationError, BadInputError."""
     words = one.document.get("words")
     if not isinstance(words, str) or len(words) > WORDS_MOST:
-        raise BadInputError(f"complaint of custodian {index}: no words, or more than {WORDS_MOST} letters")
+        raise BadInputError(f"complaint of custodian {index + 1}: no words, or more than {WORDS_MOST} letters")
     if _index_of(one, found) != index or not signed.same(one.document, _complaint(script, index, words)):
-        raise VerificationError(f"complaint of custodian {index}: it is another's, or of another transcript")
+        raise VerificationError(f"complaint of custodian {index + 1}: it is another's, or of another transcript")
     return words
 
 
@@ -328,19 +328,19 @@ def _read(value: Any, kind: str, index: int) -> Signed:
     try:
         return signed.from_json(value, kind)
     except BadInputError as error:
-        raise BadInputError(f"{kind} of custodian {index}: {error}") from None
+        raise BadInputError(f"{kind} of custodian {index + 1}: {error}") from None
 
 
 def _check_place(roster: Roster, index: int, seed: bytes) -> None:
     if not 0 <= index < roster.draft.n or roster.signs[index] != crypto.sign_public(seed):
-        raise VerificationError(f"headquarters put another key in the place of custodian {index}")
+        raise VerificationError(f"headquarters put another key in the place of custodian {index + 1}")
 
 
 def _index_of(one: Signed, found: Roster) -> int:
     index = one.document.get("index")
     if type(index) is not int or not 0 <= index < found.draft.n:
         raise BadInputError(f"a {one.kind} does not say of which custodian it is")
-    one.by(found.signs[index], f"custodian {index}")
+    one.by(found.signs[index], f"custodian {index + 1}")
     return index
 
 
@@ -356,7 +356,7 @@ def confirm_of(one: Signed, script: Signed, found: Roster) -> int:
     """Who confirms this transcript of this roster. Raises VerificationError, BadInputError."""
     index = _index_of(one, found)
     if not signed.same(one.document, _confirm(script, index)):
-        raise VerificationError(f"custodian {index} confirmed another transcript")
+        raise VerificationError(f"custodian {index + 1} confirmed another transcript")
     return index
 
 
@@ -388,10 +388,10 @@ def join_of(one: Signed, proposed: Signed, index: int) -> tuple[bytes, bytes, by
     except (KeyError, TypeError, ValueError, BadInputError):
         sound = False
     if not sound:
-        raise BadInputError(f"join of custodian {index}: fields or keys that this version does not write")
-    one.by(keys[0], f"custodian {index}")
+        raise BadInputError(f"join of custodian {index + 1}: fields or keys that this version does not write")
+    one.by(keys[0], f"custodian {index + 1}")
     if draft != proposed.digest:
-        raise VerificationError(f"custodian {index} joined another draft")
+        raise VerificationError(f"custodian {index + 1} joined another draft")
     return keys
 
 
@@ -405,7 +405,7 @@ def _deals(said: Signed) -> tuple[Roster, list[Deal]]:
 
 def deal_of(one: Signed, found: Roster, index: int) -> Deal:
     """What custodian `index` dealt for this roster. Raises VerificationError, BadInputError."""
-    document = one.by(found.signs[index], f"custodian {index}")
+    document = one.by(found.signs[index], f"custodian {index + 1}")
     try:
         boxes = [note.base64_bytes(box["box"], "box") for box in document["boxes"]]
         commitments = {number: bytes.fromhex(document["commitments"][str(number)]) for number in _own(found, index)}
@@ -418,11 +418,11 @@ def deal_of(one: Signed, found: Roster, index: int) -> Deal:
     except (KeyError, TypeError, ValueError, BadInputError):
         sound = False
     if not sound:
-        raise BadInputError(f"deal of custodian {index}: not the components, boxes and fields that it should have")
+        raise BadInputError(f"deal of custodian {index + 1}: not the components, boxes and fields that it should have")
     if made.roster != found.digest:
-        raise VerificationError(f"custodian {index} dealt for another roster")
+        raise VerificationError(f"custodian {index + 1} dealt for another roster")
     if _pledge(found.signs[index], made.number) != found.pledges[index]:
-        raise VerificationError(f"custodian {index} tells another number than it pledged itself to")
+        raise VerificationError(f"custodian {index + 1} tells another number than it pledged itself to")
     return made
 
 
@@ -442,7 +442,7 @@ def _opened(roster: Roster, number: int, index: int, box: bytes, private: bytes)
     except WrongKeyError:
         seed = b""
     if len(seed) != SEED_BYTES:
-        raise VerificationError(f"the seed of component {number} from custodian {dealer} does not open")
+        raise VerificationError(f"the seed of component {number} from custodian {dealer + 1} does not open")
     return seed
 
 

@@ -17,7 +17,7 @@ from unheld.access.values import Read, State
 from unheld.papers.document import Bullets, Document, Heading, Notice, Paragraph, Table
 from unheld.papers.html import html
 from unheld_slots import durable
-from unheld_verify import canonical, columns, spoken
+from unheld_verify import canonical, columns, custody, spoken
 from unheld_verify.columns import EventColumn
 from unheld_verify.roster import spoken_digest
 from unheld_verify.signed import from_json
@@ -44,9 +44,8 @@ def said(folder: Folder, opened: Opened, read: Read) -> list[str]:
     """What was checked and what was not, of what was asked for, a sentence each."""
     slip, wish = folder.slip(), folder.wish()
     lines = [f"{_days(found)} {state.value}" for state, found in _by_state(read).items()]
-    lines += [f"custodian {index} of set {number} gave wrong values" for number, index in read.liars]
-    lines += [f"custodian {one} or {two} of set {number} gave wrong values" for number, one, two in read.pairs]
-    lines += [f"custodian {index} of set {number}: {why}" for (number, index), why in sorted(read.refused.items())]
+    lines += [*wrong(slip, read)]
+    lines += [f"{_called(slip, number, index)}: {why}" for (number, index), why in sorted(read.refused.items())]
     lines += [f"{_days([(column.cls, column.event_day)])} altered: a block of yours is there and does not open"
               for column in opened.altered]  # fmt: skip
     if opened.missing:
@@ -54,6 +53,20 @@ def said(folder: Folder, opened: Opened, read: Read) -> list[str]:
     gone = [pair for pair in slip.gone if wish.wants(pair)]
     lines += [f"{_days(gone)} lapsed or erased: nobody holds their keys"] if gone else []
     return lines + _time_of_key(slip)
+
+
+def wrong(slip: Slip, read: Read) -> list[str]:
+    """Which custodians gave wrong values, by name; of two that differ, both."""
+    lines = [f"{_called(slip, number, index)} gave wrong values" for number, index in read.liars]
+    return lines + [
+        f"{_called(slip, number, one)} or {_called(slip, number, two)} gave wrong values"
+        for number, one, two in read.pairs
+    ]
+
+
+def _called(slip: Slip, number: int, index: int) -> str:
+    found = slip.rosters().get(number)
+    return f"{custody.called(found.draft.names if found else (), index)} (set {number})"
 
 
 def four_words(slip: Slip) -> dict[int, str]:

@@ -17,6 +17,7 @@ from unheld.access import card as cards
 from unheld.access import cardpage, own
 from unheld.access.card import Card
 from unheld.access.folder import GRANT, REQUEST, WANTED, Folder, Wish
+from unheld.access.messages import Slip
 from unheld.access.values import Read, State
 from unheld.assembly import clock
 from unheld.cli import numbers
@@ -130,9 +131,10 @@ def check(
     folder: _FOLDER, answers: Annotated[Path, typer.Argument(metavar="ANSWERS", help="Headquarters' answers.")]
 ) -> Answer:
     """Compare what custodians answered, and make the request for blocks: a bucket of every file, used or not."""
-    read = Folder(folder).check(_read(answers))
+    mine = Folder(folder)
+    read = mine.check(_read(answers))
     made = str(folder / WANTED)
-    said = [*_states(read), f"request for blocks {made}: bring it to the counter"]
+    said = [*_states(mine.slip(), read), f"request for blocks {made}: bring it to the counter"]
     return Answer(said, {"made": made, **_checked(read)})
 
 
@@ -168,11 +170,10 @@ def open_(
     return Answer([*said, *(f"  {line}" for line in lines)], document)
 
 
-def _states(read: Read) -> list[str]:
+def _states(slip: Slip, read: Read) -> list[str]:
     counts = {state: sum(one.state is state for one in read.columns.values()) for state in State}
     said = [f"{counted(count, 'column')} {state.value}" for state, count in counts.items() if count]
-    said += [f"custodian {index} of set {number} gave wrong values" for number, index in read.liars]
-    return said + [f"custodian {a} or {b} of set {number} gave wrong values" for number, a, b in read.pairs]
+    return [*said, *own.wrong(slip, read)]
 
 
 def _checked(read: Read) -> dict[str, object]:

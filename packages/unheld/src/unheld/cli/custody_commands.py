@@ -10,7 +10,7 @@ import typer
 from unheld.cli.app import group
 from unheld.cli.output import Answer, Surface, command, counted
 from unheld.cli.store_commands import deployment
-from unheld.custody.ceremony import SAID_NO
+from unheld.custody.ceremony import DRAFT, FOUNDED, ROSTER, SAID_NO, TRANSCRIPT
 from unheld.custody.local import WORDS
 from unheld.workflows import custody as custodians
 from unheld.workflows.custody import Proposal, Standing
@@ -94,31 +94,52 @@ def go() -> Answer:
 
 
 _SHOWN_AS = 'custodians see under "Who asks":'
-_NEXT_ASKED = "unheld custody go goes on, once they have answered"
+_STEPS = {
+    DRAFT: ("step 1 of 4: every person says whether they will be a custodian", "will be a custodian"),
+    ROSTER: ("step 2 of 4: their computers make the keys, no person is needed", "has made its part"),
+    TRANSCRIPT: ("step 3 of 4: every person compares the four words and approves", "heard the same words"),
+    FOUNDED: ("step 4 of 4: their computers begin to hold their parts", "holds its part"),
+}
+_NEXT_ASKED = "next: unheld custody go, once they have answered; repeat it at will, nothing is lost by it"
 _NEXT_REFUSED = "this set does not begin: propose another with unheld custody init or rotate, and --anew"
 
 
 def _told(found: Standing, *, proposed: bool = False) -> Answer:
     draft, step = found.draft, found.step
-    stage = "founded" if step.over else f"{step.stage} sent"
+    doing, _ = _STEPS[step.stage]
+    stage = "proposed" if proposed else "founded" if step.over else doing
     begins = columns.day_text(draft.begins)
     said = [f"set {found.number} ({stage}): {draft.t} of {draft.n} open a closed day, from {begins} on"]
     said.append(f"  {_SHOWN_AS} {spoken.caller(draft.headquarters)}")
     if step.words:
         said.append(f"  four words to read aloud to every custodian: {' '.join(step.words)}")
-    said += [f"  {draft.names[index]}: answered" for index in step.answered]
-    said += [f"  {draft.names[index]}: {why}" for index, why in step.missing.items()]
-    said += [f"  {name}: retiring {decided}" for name, decided in found.retired.items()]
+        said.append("  each of them also hears them from another custodian, and refuses where a word differs")
+    said += [f"  {index + 1}. {_answer_of(found, index, proposed=proposed)}" for index in range(draft.n)]
+    said += [f"  {name}, asked to make no more keys: {decided}" for name, decided in found.retired.items()]
     said += [f"  {WORDS}; this program answers for the persons"] if found.local else []
-    waits = [f"{len(step.missing)} of {draft.n} have not answered"] if step.missing else []
-    waits += [] if found.held or step.missing else ["the branch has not taken it over: its store is not here"]
-    waits += [f"{name} has not retired" for name, decided in found.retired.items() if decided != "approved"]
+    waits = [] if proposed else _awaited(found)
     if proposed:
         said.append("nothing is founded yet: unheld custody go asks them, as often as you call it")
     elif waits:
         said.append(_NEXT_REFUSED if SAID_NO in step.missing.values() else _NEXT_ASKED)
-    code = 3 if waits and not proposed else 0
-    return Answer(said, _standing(found), code, waits if code else [])
+    return Answer(said, _standing(found), 3 if waits else 0, waits)
+
+
+def _answer_of(found: Standing, index: int, *, proposed: bool) -> str:
+    """What a custodian has answered to the newest document, or why it is awaited."""
+    name, _, answered = found.draft.names[index], *_STEPS[found.step.stage]
+    if proposed:
+        return f"{name}: not asked yet"
+    return f"{name}: {answered}" if index in found.step.answered else f"{name}: awaited; {found.step.missing[index]}"
+
+
+def _awaited(found: Standing) -> list[str]:
+    """Who or what keeps a set from being founded, and its predecessor from ending."""
+    draft, step = found.draft, found.step
+    names = ", ".join(draft.names[index] for index in sorted(step.missing))
+    waits = [f"{len(step.missing)} of {draft.n} custodians are awaited: {names}"] if step.missing else []
+    waits += [] if found.held or step.missing else ["the branch does not hold this set yet: its store is not here"]
+    return waits + [f"{name} has not agreed to end" for name, decided in found.retired.items() if decided != "approved"]
 
 
 def _standing(found: Standing) -> dict[str, Any]:
@@ -179,7 +200,7 @@ def drill() -> Answer:
     found = custodians.drill(deployment())
     said = [f"four words to read aloud to every custodian: {' '.join(found.words)}"]
     said += [
-        f"{one.name} (set {one.set}): {one.said.get('decision') or 'has not answered'}"
+        f"{one.name} (set {one.set}): {one.said.get('decision') or 'the person there has not answered yet'}"
         for one in found.answers
         if not one.away
     ]

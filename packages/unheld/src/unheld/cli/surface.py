@@ -414,6 +414,7 @@ PARAMETERS: Mapping[str, str] = {
     "ends": _DATE,
     "escrow_key": _FILE,
     "every": _COUNT,
+    "due": "a switch",
     "everybody": "a switch",
     "everything": "a switch",
     "file": _FILE,

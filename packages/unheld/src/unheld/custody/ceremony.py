@@ -24,7 +24,7 @@ DRAFT, ROSTER, TRANSCRIPT, FOUNDED = "draft", "roster", "transcript", "founded"
 _ANSWERS = {DRAFT: "join", ROSTER: "deal", TRANSCRIPT: "confirm", FOUNDED: "active"}
 _COMPLAINT, _REFUSED, _WAIT = "complaint", "refused", "wait"
 _SHOWN = 300
-WAITING, SAID_NO = "waits for the person there", "the person there refused"
+WAITING, SAID_NO = "the person there has not decided yet", "the person there refused"
 _MAKES: Mapping[str, tuple[str, Callable[[Signed, Sequence[Signed], bytes], Signed]]] = {
     DRAFT: (ROSTER, roster.roster),
     ROSTER: (TRANSCRIPT, roster.transcript),
@@ -87,7 +87,7 @@ class Ceremony:
         """How far it is, asking nobody."""
         stage = self._stage()
         answered = self._answered(stage)
-        missing = dict.fromkeys(self._others(answered), "has not answered")
+        missing = dict.fromkeys(self._others(answered), "was not asked just now")
         return Step(stage, self._words(), answered, missing)
 
     def go(self, transport: Transport, seed: bytes) -> Step:
@@ -120,9 +120,9 @@ class Ceremony:
             try:
                 reason = self._take(stage, document, index, transport.call(index, document.encode()))
             except AwayError as error:
-                reason = f"away: {error}"
+                reason = f"cannot be reached: {error}"
             except (BadInputError, VerificationError) as error:
-                reason = f"its answer does not count: {error}"
+                reason = f"what it answered does not count: {error}"
             except UnheldError as error:
                 reason = f"refuses: {error}"
             if reason:
@@ -135,13 +135,13 @@ class Ceremony:
         if isinstance(said, dict) and said.get("kind") == _WAIT:
             return WAITING
         if isinstance(said, dict) and said.get("kind") == _REFUSED:
-            return f"does not take it: {words.one_line(str(said.get('words')))[:_SHOWN]}"
+            return f"its computer does not take part: {words.one_line(str(said.get('words')))[:_SHOWN]}"
         answer = signed.decode(came, _ANSWERS[stage], _REFUSED, _COMPLAINT)
         if answer.kind == _REFUSED:
             return SAID_NO
         self._check(stage, document, answer, index)
         self._write(f"{answer.kind}-{index}", answer)
-        return "complains" if answer.kind == _COMPLAINT else ""
+        return "its computer complains of the keys it was dealt" if answer.kind == _COMPLAINT else ""
 
     def _check(self, stage: str, document: Signed, answer: Signed, index: int) -> None:
         if stage == DRAFT:
@@ -177,8 +177,8 @@ class Ceremony:
                 said = self._read(f"{_COMPLAINT}-{index}", _COMPLAINT)
                 why = roster.complaint_of(said, self._read(TRANSCRIPT, TRANSCRIPT), self._roster(), index)
                 raise VerificationError(
-                    f"custodian {index} ({self.draft.names[index]}) complains: {words.one_line(why)}. This set is not "
-                    "founded; ask both, then begin anew with unheld custody init, which takes the next number"
+                    f"the computer of {self.draft.names[index]} complains: {words.one_line(why)}. This set is not "
+                    "founded; call both, then begin anew with --anew, which takes the next number"
                 )
 
     def _words(self) -> tuple[str, ...]:

@@ -374,7 +374,7 @@ def _ask_set(
 def _why(error: UnheldError | None) -> str:
     if error is None:
         return ""
-    return f"away: {error}" if isinstance(error, AwayError) else str(error)
+    return f"cannot be reached: {error}" if isinstance(error, AwayError) else str(error)
 
 
 @contextmanager
