@@ -6,9 +6,10 @@ virtual machine has both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import cast
 
@@ -118,7 +119,7 @@ class MemorySlot:
 
 @dataclass(frozen=True, order=True)
 class DiskPath:
-    """As much of a `Path` as sealed states use."""
+    """As much of a `Path` as sealed states, ceremonies and parked batches use."""
 
     disk: Disk = field(compare=False, repr=False)
     at: str
@@ -143,6 +144,10 @@ class DiskPath:
         """Whether such a file is there."""
         return self.at in self.disk.files
 
+    def is_file(self) -> bool:
+        """The same: only files are there by name."""
+        return self.exists()
+
     def is_dir(self) -> bool:
         """Folders are always there."""
         return not self.exists()
@@ -152,6 +157,10 @@ class DiskPath:
         if not self.exists():
             raise FileNotFoundError(self.at)
         return self.disk.files[self.at]
+
+    def open(self, _mode: str = "rb") -> BytesIO:
+        """For reading. Raises FileNotFoundError."""
+        return BytesIO(self.read_bytes())
 
     def glob(self, pattern: str) -> list[DiskPath]:
         """Files of this folder that end as `pattern`, a star and an ending."""
@@ -164,11 +173,12 @@ class DiskPath:
 @contextmanager
 def in_memory() -> Iterator[None]:
     """Let `durable` write files of simulated disks to them; other paths are written as ever."""
-    real = (durable.write_file, durable.remove_file, durable.make_folders)
+    real = (durable.write_stream, durable.remove_file, durable.make_folders)
 
-    def write_file(path: Path, data: bytes, mode: int = 0o600) -> None:
+    def write_stream(path: Path, pieces: Iterable[bytes], mode: int = 0o600) -> None:
         if not isinstance(path, DiskPath):
-            return real[0](path, data, mode)
+            return real[0](path, pieces, mode)
+        data = b"".join(pieces)
         return path.disk.step(lambda: path.disk.files.update({path.at: data}))
 
     def remove_file(path: Path) -> None:
@@ -180,7 +190,7 @@ def in_memory() -> Iterator[None]:
         if not isinstance(path, DiskPath):
             real[2](path, mode)
 
-    _put(write_file, remove_file, make_folders)
+    _put(write_stream, remove_file, make_folders)
     try:
         yield
     finally:
@@ -188,5 +198,5 @@ def in_memory() -> Iterator[None]:
 
 
 def _put(*functions: object) -> None:
-    for name, function in zip(("write_file", "remove_file", "make_folders"), functions, strict=True):
+    for name, function in zip(("write_stream", "remove_file", "make_folders"), functions, strict=True):
         setattr(durable, name, function)

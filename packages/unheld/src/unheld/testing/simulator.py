@@ -18,15 +18,16 @@ from random import Random
 from unheld.testing import simcrypto, simdisk
 from unheld.testing.simclock import DAY, NodeClock, TrueTime
 from unheld.testing.simnet import FATES, SimulatedNetwork, Weather
-from unheld.testing.simulator_checks import Checks
-from unheld.testing.simulator_nodes import Bend, Branch, Headquarters, Machine
+from unheld.testing.simulator_ceremony import Officer
+from unheld.testing.simulator_checks import Checks, Making, Parked, Promises
+from unheld.testing.simulator_nodes import Bend, Branch, Headquarters, Machine, attacker
+from unheld.testing.simulator_troubles import TROUBLES, name
 from unheld_branch.custody.client import Client, Remote
 from unheld_custodian.desk import Desk
-from unheld_verify import columns, crypto, grant, note, roster, signed
+from unheld_verify import columns, crypto, note, roster
 from unheld_verify.custody import BRANCH, HEADQUARTERS
-from unheld_verify.errors import UnheldError
-from unheld_verify.plan import Plan
-from unheld_verify.roster import Draft, Roster
+from unheld_verify.errors import UnheldError, VerificationError
+from unheld_verify.roster import Draft
 
 FIRST_DAY = 20_642
 LIFETIMES = {"charge": 6, "contact": 4, "place": 2, "identity": 32}
@@ -34,7 +35,11 @@ MONTH = 30
 _HOUR = 3600
 _ASLEEP = 0.6
 """Of the days without work, those on which no custodian's machine runs: to have more months in a minute."""
+_TRIES = 5
 STORE = b"simulated store!"
+
+Planned = tuple[float, Callable[[], None]]
+"""An hour of a day, and what happens then."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,8 @@ class Setting:
 
     `busy`: of a hundred days, those with work. `trouble`: of a thousand days, those with an event. `events`: which
     ones, by name; all where none is named. `fates`: of a thousand calls, how many each fate of `simnet` strikes.
-    `liars`: how each of them lies, by custodian. `make`,
-    `branch`: what runs there. `real`: no doubles of cryptography.
+    `liars`: how each of them lies, by custodian. `rotate`: how likely another set follows, `parks`: that a night
+    without custodians is parked through. `make`, `branch`: what runs there. `real`: no doubles of cryptography.
     """
 
     seed: int
@@ -58,6 +63,8 @@ class Setting:
     late_days: int = 2
     fates: int = 4
     liars: Mapping[int, Bend] = field(default_factory=dict)
+    rotate: float = 0.5
+    parks: float = 0.3
     make: type[Desk] = Desk
     branch: type[Branch] = Branch
     real: bool = False
@@ -65,13 +72,16 @@ class Setting:
 
 @dataclass(frozen=True)
 class History:
-    """What happened, as (true second, words); days that opened, and days on which they should have."""
+    """What happened, as (true second, words). `sets` sealed under, `back` of so many `parked` batches."""
 
     events: tuple[tuple[int, str], ...] = field(repr=False)
     opened: int
     sealed: int
     calls: int
     digest: str
+    sets: int = 1
+    parked: int = 0
+    back: int = 0
 
 
 def run(setting: Setting) -> History:
@@ -99,6 +109,8 @@ def prepared(setting: Setting) -> Iterator[None]:
 class World:
     """Everything that is simulated."""
 
+    store = STORE
+
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
         self.random = Random(setting.seed)
@@ -113,42 +125,54 @@ class World:
         self.branch_clock, self.hq_clock = self._clock(), self._clock()
         self.until: list[tuple[float, Callable[[], None]]] = []
         self.shutdown = self.random.random() < 0.2
-        self.backups: dict[int, dict[str, bytes]] = {}
         self.opened = 0
+        self.promises = Promises(self.machines, self.time)
+        self.making = Making(self.machines)
+        self.officer = Officer(self.network, self.machines, self.seeds[HEADQUARTERS])
+        turns = self.random.random() < setting.rotate
+        self.rotation = Rotation(self, FIRST_DAY + int(setting.days * self.random.uniform(0.1, 0.6)) if turns else 0)
 
     def found(self) -> None:
-        """Make the set, in fair weather: ceremonies in storms have a simulation of their own."""
+        """Make the first set, in fair weather: `simulator_storms` makes sets in storms."""
         often, self.network.weather.often = self.network.weather.often, {}
-        self.roster = self._ceremony(1)
+        self.officer.propose(self.draft(1, self.time.day))
+        while (step := self.officer.go()) is None or not step.over:
+            self.officer.hear()
         self.network.weather.often = often
-        branch = Client(self.roster, self.network, self.seeds[BRANCH], BRANCH, self.branch_clock.now)
-        headquarters = Client(self.roster, self.network, self.seeds[HEADQUARTERS], HEADQUARTERS, self.hq_clock.now)
-        self.branch = self.setting.branch(Remote(branch, seconds=None), self.branch_clock, liars=self.setting.liars)
-        self.hq = Headquarters(headquarters, self.hq_clock, crypto.random_bytes(32))
-        self.checks = Checks(self.machines, self.roster, self.time)
+        self.branch = self.setting.branch(Remote(seconds=None), self.branch_clock, liars=self.setting.liars)
+        self.hq = Headquarters([], self.hq_clock, crypto.random_bytes(32))
+        self.take_over()
         for index, bend in self.setting.liars.items():
             self.machines[index].bend = bend
-        self.checks.begin()
+
+    def take_over(self) -> None:
+        """Branch and headquarters know of the set that was founded."""
+        founded = self.officer.founded
+        assert founded is not None, "nothing was founded"
+        self.making.step()
+        found, _ = roster.founded_of(founded)
+        branch = Client(found, self.network, self.seeds[BRANCH], BRANCH, self.branch_clock.now)
+        self.branch.remote = Remote(*self.branch.remote.clients, branch, seconds=None)
+        self.hq.clients.append(Client(found, self.network, self.seeds[HEADQUARTERS], HEADQUARTERS, self.hq_clock.now))
+        self.promises.begin(found, self.making.of(founded))
 
     def day(self) -> None:
         """One day, from midnight to midnight."""
         day = self.time.day
-        planned: list[tuple[float, Callable[[], None]]] = [
-            (self.random.uniform(1, 20), self._trouble)
-        ]  # fmt: skip
-        if self.random.randrange(100) < self.setting.busy:
+        planned: list[Planned] = [(self.random.uniform(1, 20), self._trouble), *self.rotation.planned()]
+        if self.random.randrange(100) < self.setting.busy or self.branch.waiting:
             planned += self._work()
-        elif self.random.random() < _ASLEEP:
+        elif len(planned) == 1 and self.random.random() < _ASLEEP:
             return self.time.passes(DAY)
         for hour, event in sorted(planned, key=lambda one: one[0]):
-            self._until(day * DAY + hour * _HOUR)
+            self.pass_until(day * DAY + hour * _HOUR)
             event()
-            self.checks.step()
-        return self._until((day + 1) * DAY)
+            self.promises.step()
+        return self.pass_until((day + 1) * DAY)
 
-    def _work(self) -> list[tuple[float, Callable[[], None]]]:
+    def _work(self) -> list[Planned]:
         """What is done on a day, by the hour."""
-        planned: list[tuple[float, Callable[[], None]]] = [
+        planned: list[Planned] = [
             (0.1, self._open),
             (self.random.choice([0.05, 6.0]), self._beat),
         ]
@@ -161,7 +185,11 @@ class World:
         if self.random.random() < 0.2:
             planned.append((0.5, self._lapse))
         if self.shutdown:
-            planned += [(18.5, partial(self._cut_all, 8 * _HOUR)), (2.6, self._open)]
+            planned += [(18.5, partial(self.cut_all, 8 * _HOUR)), (2.6, self._open)]
+            if self.random.random() < self.setting.parks:
+                planned += [(0.2, self._prepare), (20.5, self._park)]
+        if self.branch.waiting:
+            planned += [(hour, self._unpark) for hour in (2.7, 9.0, 17.0)]
         return planned
 
     def note(self, *words: object) -> None:
@@ -170,23 +198,23 @@ class World:
 
     def history(self) -> History:
         """What happened, after the last checks."""
-        self.checks.end(self.branch)
+        self.promises.end(self.branch, self._gives)
         digest = crypto.sha256(*(f"{at} {words}\n".encode() for at, words in self.events)).hex()
-        return History(tuple(self.events), self.opened, len(self.branch.sealed), self.calls, digest)
+        sets, parked, back = len(self.promises.sets), len(self.promises.parked), len(self.branch.back)
+        sealed = len(self.branch.sealed)
+        return History(tuple(self.events), self.opened, sealed, self.calls, digest, sets, parked, back)
 
-    def _handled(self, index: int, data: bytes) -> bytes | None:
-        self.calls += 1
-        return self.machines[index].handle(data)
+    def draft(self, number: int, begins: int) -> Draft:
+        """What headquarters proposes."""
+        public = {role: crypto.sign_public(seed) for role, seed in self.seeds.items()}
+        key = note.format_key(note.Key("log.example", crypto.sign_public(bytes(32))))
+        names = tuple(machine.name for machine in self.machines.values())
+        return Draft(
+            STORE, number, self.setting.t, names, begins, self.setting.lifetimes, self.setting.late_days,
+            public[BRANCH], public[HEADQUARTERS], key, 12,
+        )  # fmt: skip
 
-    def _machine(self, index: int) -> Machine:
-        machine = Machine(index, self._clock(), self.setting.make)
-        machine.create()
-        return machine
-
-    def _clock(self) -> NodeClock:
-        return NodeClock(self.time, self.random.uniform(-60, 60), self.random.uniform(-2e-6, 2e-6))
-
-    def _until(self, seconds: float) -> None:
+    def pass_until(self, seconds: float) -> None:
         """Let time pass, and what ends in between end."""
         for at, end in sorted(self.until, key=lambda one: one[0]):
             if at <= seconds:
@@ -197,41 +225,42 @@ class World:
         for machine in self.machines.values():
             machine.tick()
 
-    def _ceremony(self, number: int) -> Roster:
-        draft = self._draft(number)
-        seed = self.seeds[HEADQUARTERS]
-        proposed = signed.sign(draft.document(), seed)
-        listed = roster.roster(proposed, self._ask_all(proposed), seed)
-        script = roster.transcript(listed, self._ask_all(listed), seed)
-        self._ask_all(roster.founded(script, self._ask_all(script), seed))
-        return roster.roster_of(listed)
+    def cut_all(self, seconds: float) -> None:
+        """Nobody is reached for so long."""
+        self.network.weather.all_cut = True
+        self.until.append((self.time.seconds + seconds, self._uncut_all))
 
-    def _ask_all(self, said: signed.Signed) -> list[signed.Signed]:
-        for index in self.machines:
-            self.network.call(index, said.encode())
-            self.machines[index].approve()
-        return [signed.decode(self.network.call(index, said.encode())) for index in self.machines]
+    def _uncut_all(self) -> None:
+        self.network.weather.all_cut = False
 
-    def _draft(self, number: int) -> Draft:
-        public = {role: crypto.sign_public(seed) for role, seed in self.seeds.items()}
-        key = note.format_key(note.Key("log.example", crypto.sign_public(bytes(32))))
-        names = tuple(machine.name for machine in self.machines.values())
-        return Draft(
-            STORE, number, self.setting.t, names, self.time.day, self.setting.lifetimes, self.setting.late_days,
-            public[BRANCH], public[HEADQUARTERS], key, 12,
-        )  # fmt: skip
+    def _handled(self, index: int, data: bytes) -> bytes | None:
+        self.calls += 1
+        answer = self.machines[index].handle(data)
+        self.making.heard(index, answer)
+        return answer
+
+    def _machine(self, index: int) -> Machine:
+        machine = Machine(index, self._clock(), self.setting.make)
+        machine.create()
+        return machine
+
+    def _clock(self) -> NodeClock:
+        return NodeClock(self.time, self.random.uniform(-60, 60), self.random.uniform(-2e-6, 2e-6))
+
+    def _checks(self) -> Checks:
+        """Of the set that the branch seals under today."""
+        return self.promises.sets[self.branch.roster.draft.set]
 
     def _open(self) -> None:
-        could = self.checks.ready(self.network.weather, self.branch_clock)
-        fair = len(could) >= self.roster.draft.t
-        tries = 6 if fair else 1
-        for _ in range(tries):
+        checks = self._checks()
+        fair = len(checks.ready(self.network.weather, self.branch_clock)) >= self.setting.t
+        for _ in range(6 if fair else 1):
             word = self.branch.open()
             self.note("open", word)
             if word in ("open", "closed before"):
                 break
         self.opened += word == "open"
-        self.checks.opened(word, fair, self.branch)
+        checks.opened(word, fair, self.branch)
         self.branch.seal()
 
     def _reboot(self) -> None:
@@ -241,6 +270,39 @@ class World:
     def _close(self) -> None:
         self.branch.close()
         self.note("close")
+
+    def _prepare(self) -> None:
+        with suppress(UnheldError):
+            self.branch.prepare()
+
+    def _park(self) -> None:
+        records = self.random.randbytes(40)
+        word = self.branch.park(records)
+        self.note("park", word)
+        if word:
+            batch, one = next(reversed(self.branch.waiting.items()))
+            header = one.header
+            self.promises.parked[batch] = Parked(header.encode(), records, header.set, header.period)
+
+    def _unpark(self) -> None:
+        fair = not self.network.weather.all_cut and not self.network.weather.cut
+        for batch in list(self.branch.waiting) if self.branch.held is not None else ():
+            for _ in range(6 if fair else 1):
+                word = self.branch.unpark(batch, self.random.random() < 0.05)
+                self.note("unpark", word)
+                if word == "back":
+                    break
+            self.promises.unparked(batch, word, self.branch, fair)
+        self.branch.give_up()
+
+    def _gives(self, one: Parked, index: int) -> bool:
+        """Whether who has the branch's key and a straight line is given a parked batch by a custodian now."""
+        found = self.promises.sets[one.set].roster
+        client = attacker(found, self.seeds[BRANCH], BRANCH, self.machines[index].clock, self.machines)
+        with suppress(UnheldError):
+            client.ask(index, "unpark", {"header": note.base64_text(one.header)})
+            return True
+        return False
 
     def _lapse(self) -> None:
         for heard in self.branch.remote.lapse():
@@ -255,16 +317,16 @@ class World:
 
     def _evaluate(self) -> None:
         pairs = [pair for pair in columns.living(self.time.day, self.setting.lifetimes) if pair[1] >= FIRST_DAY - 3]
-        asked, private, sealed = self.hq.values(pairs, self.roster.draft.set)
+        asked, private, sealed = self.hq.values(pairs)
         self.note("evaluate", len(sealed))
-        self.checks.evaluated(asked, private, sealed, self.branch)
+        self.promises.evaluated(asked, private, sealed, self.branch)
 
     def _trouble(self) -> None:
         if self.random.randrange(1000) < self.setting.trouble:
             names = self.setting.events
-            event = self.random.choice([one for one in TROUBLES if not names or _name(one) in names])
+            event = self.random.choice([one for one in TROUBLES if not names or name(one) in names])
             index = self.random.randrange(self.setting.n)
-            self.note("trouble", _name(event), index)
+            self.note("trouble", name(event), index)
             event(self, self.machines[index])
         self._visit()
 
@@ -276,93 +338,64 @@ class World:
             with suppress(UnheldError):
                 machine.do(lambda desk: desk.believe(machine.clock.day))
 
-    def _cut_all(self, seconds: float) -> None:
-        self.network.weather.all_cut = True
-        self.until.append((self.time.seconds + seconds, self._uncut_all))
 
-    def _uncut_all(self) -> None:
-        self.network.weather.all_cut = False
+@dataclass
+class Rotation:
+    """From one set to the next, from a day on (0: never): proposed, made in whatever weather, and the old one retired.
 
+    A set that is not founded before its first day is given up, and another one proposed.
+    """
 
-def _name(event: Callable[[World, Machine], None]) -> str:
-    return event.__name__.strip("_")
+    world: World
+    on: int
+    taken: bool = False
+    tries: int = 0
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether a set is being made now."""
+        return 0 < self.on <= self.world.time.day and self.tries < _TRIES
 
-def _crash(world: World, machine: Machine) -> None:
-    machine.disk.fault = (world.random.randrange(12), world.random.choice(simdisk.FAULTS))
+    def planned(self) -> list[Planned]:
+        """What is done for it today, by the hour."""
+        return [(hour, self._step) for hour in (3.3, 7.3, 11.3)] if self.goes_on else []
 
+    def _step(self) -> None:
+        world, officer = self.world, self.world.officer
+        if not self.tries:
+            self._propose()
+        try:
+            step = officer.go()
+        except VerificationError as error:
+            world.making.complained(str(error), world.setting.liars)
+            return self._propose()
+        officer.hear()
+        world.making.step()
+        draft, founded = officer.draft, officer.founded
+        assert draft is not None
+        if founded is None and draft.begins <= world.time.day:
+            return self._propose()
+        if founded is not None and not self.taken:
+            if draft.begins <= world.time.day:
+                return self._propose()
+            world.take_over()
+            self.taken = True
+        if self.taken:
+            self._retire(over=step is not None and step.over)
+        return None
 
-def _restart(_world: World, machine: Machine) -> None:
-    machine.restart()
+    def _propose(self) -> None:
+        world = self.world
+        self.tries += 1
+        if self.tries < _TRIES:
+            world.note("propose", 1 + self.tries)
+            world.officer.propose(world.draft(1 + self.tries, world.time.day + world.random.choice([1, 2, 5])))
 
-
-def _cut(world: World, machine: Machine) -> None:
-    world.network.weather.cut.add(machine.index)
-    ends = world.time.seconds + world.random.choice([2, 12, 80]) * _HOUR
-    world.until.append((ends, lambda: world.network.weather.cut.discard(machine.index)))
-
-
-def _cut_all(world: World, _machine: Machine) -> None:
-    world._cut_all(world.random.choice([3, 30, 100]) * _HOUR)
-
-
-def _off(world: World, machine: Machine) -> None:
-    machine.off = True
-    machine.restart()
-    ends = world.time.seconds + world.random.choice([1, 30, 200]) * _HOUR
-    world.until.append((ends, lambda: setattr(machine, "off", False)))
-
-
-def _jump(world: World, machine: Machine) -> None:
-    machine.clock.jump(world.random.choice([-400 * DAY, -2 * DAY, -_HOUR, 900, _HOUR, 2 * DAY, 9 * DAY, 2000 * DAY]))
-
-
-def _branch_jump(world: World, _machine: Machine) -> None:
-    world.branch_clock.jump(world.random.choice([-2 * DAY, -_HOUR, _HOUR, 2 * DAY, 400 * DAY]))
-    world.until.append((world.time.seconds + 20 * _HOUR, world.branch_clock.right))
-
-
-def _backup(world: World, machine: Machine) -> None:
-    world.checks.save(machine)
-
-
-def _restore(world: World, machine: Machine) -> None:
-    world.checks.restore(machine, world.random.random() < 0.7)
-
-
-def _freeze(world: World, machine: Machine) -> None:
-    machine.do(lambda desk: desk.freeze("simulated"))
-    world.until.append((world.time.seconds + 50 * _HOUR, machine.thaw))
-
-
-def _hq_freeze(world: World, machine: Machine) -> None:
-    word = world.hq.ask(machine.index, "freeze", {"words": "simulated"})
-    world.note("freeze", word)
-    world.until.append((world.time.seconds + 30 * _HOUR, lambda: world.note(world.hq.ask(machine.index, "thaw"))))
-
-
-def _replay(world: World, _machine: Machine) -> None:
-    for _ in range(5):
-        world.network.replay()
-
-
-def _erase(world: World, _machine: Machine) -> None:
-    day = world.time.day - world.random.randrange(3)
-    plan = Plan(STORE, "day", columns.day_text(world.time.day), {}, event_day=day)
-    signed_plan = plan.signed(world.seeds[HEADQUARTERS])
-    for heard in world.branch.remote.erase(signed_plan):
-        world.note("erase", len(heard.attested))
-    world.branch.forget(signed_plan.columns)
-
-
-def _tombstone(world: World, _machine: Machine) -> None:
-    stone = grant.tombstone(STORE, world.hq.label)
-    plan = Plan(STORE, "party", columns.day_text(world.time.day), {}, root=bytes(32), leaves=16)
-    world.note("tombstone", len(world.branch.remote.tombstone(plan.signed(world.seeds[HEADQUARTERS]), [stone])))
-    world.hq.renew()
-
-
-TROUBLES: tuple[Callable[[World, Machine], None], ...] = (
-    _crash, _crash, _crash, _crash, _restart, _cut, _cut_all, _off, _jump, _jump, _branch_jump, _backup, _backup,
-    _restore, _freeze, _hq_freeze, _replay, _replay, _erase, _erase, _tombstone,
-)  # fmt: skip
+    def _retire(self, over: bool) -> None:
+        world = self.world
+        world.note("retire", *world.hq.retire())
+        for machine in world.machines.values():
+            machine.approve()
+        states = [machine.state((STORE, 1)) for machine in world.machines.values()]
+        if over and all(state is None or state.retired or state.rolled_back for state in states):
+            self.on = 0

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
 
 from unheld.testing.simclock import NodeClock
 from unheld.testing.simdisk import Crash, Disk, MemorySlot
 from unheld_branch.custody.client import Client, Remote, Stamp
-from unheld_branch.keys.columns import DayKeys, agreeing, corroborated, merge_pushes
+from unheld_branch.keys.columns import DayKeys, agreeing, complete, corroborated, merge_pushes
+from unheld_branch.store import parked, parkkeys
 from unheld_custodian.desk import Desk
 from unheld_custodian.kept import NAME, Kept
 from unheld_custodian.state import State, Whole
 from unheld_slots.sealed import SealedState
 from unheld_verify import canonical, columns, crypto, grant, note
 from unheld_verify.columns import Attestation, EventColumn, Push
-from unheld_verify.errors import AwayError, UnheldError, VerificationError
+from unheld_verify.errors import AwayError, StateError, UnheldError, VerificationError
 from unheld_verify.grant import Grant
+from unheld_verify.parked import ParkedHeader
 from unheld_verify.roster import Roster
 from unheld_verify.signed import Signed
 
@@ -35,13 +40,12 @@ class Machine:
     off: bool = False
     bend: Bend | None = None
     put_back: bool = False
-    confirmed: bool = False
     _desk: Desk | None = None
 
     @property
     def name(self) -> str:
         """As drafts name it."""
-        return f"custodian {self.index}"
+        return f"custodian {self.index + 1}"
 
     @property
     def honest(self) -> bool:
@@ -111,13 +115,13 @@ class Machine:
         whole = self.whole()
         return whole.sets.get(place) if whole else None
 
-    def approve(self) -> None:
-        """The person there approves whatever waits, having heard the right words."""
+    def approve(self, words: Sequence[str] = (), refuses: bool = False) -> None:
+        """The person there answers whatever waits, having heard these words: they approve no others."""
 
         def each(desk: Desk) -> None:
             for one in desk.requests():
-                if not one.decision:
-                    desk.decide(one.id, approve=True, said=" ".join(one.words))
+                if not one.decision and (refuses or not one.words or one.words == tuple(words)):
+                    desk.decide(one.id, approve=not refuses, said=" ".join(words))
 
         self.do(each)
 
@@ -128,32 +132,56 @@ def _tick(desk: Desk) -> None:
 
 @dataclass
 class Sealed:
-    """What the branch remembers of a column that it sealed into: its keys' digest, and whether two sources agreed."""
+    """What the branch remembers of a column that it sealed into: its keys' digest, if two sources agreed, the set."""
 
     digest: bytes
     corroborated: bool
+    set: int
+
+
+@dataclass
+class Waiting:
+    """A parked batch at the branch: the file, and what only the simulation knows is in it."""
+
+    path: Path
+    header: ParkedHeader
+    records: bytes
 
 
 @dataclass
 class Branch:
-    """The real client and the real merging of pushes; of the store only which columns were sealed under which keys."""
+    """The real client, merging of pushes and parking; of the store only which columns were sealed under which keys."""
 
     remote: Remote
     clock: NodeClock
+    disk: Disk = field(default_factory=Disk)
     held: DayKeys | None = None
     corroborated: bool = False
     sealed: dict[tuple[EventColumn, int], Sealed] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
     erased: set[EventColumn] = field(default_factory=set)
-    issues: dict[tuple[int, int], int] = field(default_factory=dict)
+    issues: dict[tuple[int, int, int], int] = field(default_factory=dict)
     liars: Collection[int] = ()
     told: dict[int, set[int]] = field(default_factory=dict)
     accused: set[int] = field(default_factory=set)
+    pushed: set[int] = field(default_factory=set)
+    waiting: dict[bytes, Waiting] = field(default_factory=dict)
+    back: dict[bytes, bytes] = field(default_factory=dict)
 
     @property
     def roster(self) -> Roster:
         """The set it seals under today."""
         return self.remote.set_of(self.clock.day)
+
+    @property
+    def folder(self) -> Path:
+        """Of its store."""
+        return self.disk.folder("store")
+
+    def expected(self, day: int) -> set[EventColumn]:
+        """The columns that custodians should open: all that a day seals into, but for what was erased."""
+        draft = self.roster.draft
+        return set(columns.window(day, draft.late_days, draft.lifetimes)) - self.erased
 
     def open(self) -> str:
         """Open today; what came of it, in a word. What it raised is the word where it did not open."""
@@ -172,23 +200,32 @@ class Branch:
             return type(error).__name__
         if self.held is None:
             self.held, self.corroborated = keys, twice
+        self.pushed = {push.index for push in pushes}
         return "open"
 
     def merged(self, pushes: Sequence[Push]) -> tuple[DayKeys, bool]:
-        """The day's keys without liars', and whether two sources agreed on each. Raises VerificationError."""
-        draft = self.roster.draft
-        agreed, liars = agreeing(pushes, draft.n, draft.t)
-        self.accused |= set(liars)
-        return merge_pushes(agreed, draft.n, draft.t), corroborated(agreed, draft.n, draft.t)
+        """The day's keys without liars', and whether two sources agreed on each. Raises VerificationError, StateError.
+
+        As the branch's own opening does it: who leaves a column out is left out, where t others are left.
+        """
+        n, t, expected = self.roster.draft.n, self.roster.draft.t, self.expected(pushes[0].day)
+        whole, lacking = complete(pushes, expected, t)
+        agreed, liars = agreeing(whole, n, t)
+        self.accused |= {*liars, *lacking}
+        keys = merge_pushes(agreed, n, t).only(expected)
+        if expected and not keys.keys:
+            raise StateError("no column is opened by all")
+        return keys, corroborated(agreed, n, t)
 
     def count(self, pushes: Sequence[Push]) -> None:
         """Every ask that was granted is another issue, and a custodian that says how many there were counts on."""
         for push in pushes:
             issue = int(canonical.decode(push.testimony.statement).get("issue", 0))
-            before = self.issues.get((push.index, push.day), 0)
+            name = (push.set, push.index, push.day)
+            before = self.issues.get(name, 0)
             if push.index not in self.liars:
                 assert issue > before, f"custodian {push.index} forgot that it handed out day {push.day} before"
-            self.issues[push.index, push.day] = issue
+            self.issues[name] = issue
 
     def seal(self) -> list[tuple[EventColumn, int]]:
         """Seal something into every column that is open; the columns."""
@@ -197,11 +234,58 @@ class Branch:
         made = []
         for pair, keys in self.held.keys.items():
             name = (pair, self.held.day)
-            found = Sealed(crypto.sha256(*keys), self.corroborated)
+            found = Sealed(crypto.sha256(*keys), self.corroborated, self.held.set)
             before = self.sealed.setdefault(name, found)
             assert before.digest == found.digest, f"two different keys were accepted for {name}"
             made.append(name)
         return made
+
+    def prepare(self) -> None:
+        """Fetch the custodians' parking keys ahead."""
+        parkings, _ = self.remote.park_publics()
+        parkkeys.keep(self.folder, parkings)
+
+    def park(self, records: bytes) -> bool:
+        """Write something down that nobody here can read; whether the keys for it were fetched in time."""
+        draft = self.roster.draft
+        period = columns.park_period("outage", self.clock.day)
+        try:
+            publics = parkkeys.find(self.folder, self.roster, "outage", period)
+        except StateError:
+            return False
+        batch = crypto.random_bytes(16)
+        path = self.folder / f"{batch.hex()}.parked"
+        header = parked.write_parked(
+            path, [records], store=draft.store, batch=batch, reason="outage", period=period, set_number=draft.set,
+            t=draft.t, publics=publics,
+        )  # fmt: skip
+        self.waiting[batch] = Waiting(path, header, records)
+        return True
+
+    def unpark(self, batch: bytes, power_goes: bool = False) -> str:
+        """Open a parked batch into the day that is open; what came of it, in a word."""
+        one = self.waiting[batch]
+        try:
+            shares = self.remote.open_parked(parked.read_header(one.path).encode())
+            records = b"".join(parked.open_parked(one.path, shares))
+        except UnheldError as error:
+            return type(error).__name__
+        if power_goes:
+            return "lost its power"
+        assert batch not in self.back, "what was parked came back twice"
+        self.back[batch] = records
+        self.unparked(batch)
+        return "back"
+
+    def unparked(self, batch: bytes) -> None:
+        """Its records are sealed: it waits no more."""
+        del self.waiting[batch]
+
+    def give_up(self) -> None:
+        """Wait no more for what nobody can open any more: the parking keys of its time have lapsed."""
+        for batch, one in list(self.waiting.items()):
+            if columns.park_due("outage", one.header.period, self.roster.draft.late_days) <= self.clock.day:
+                del self.waiting[batch]
 
     def reboot(self) -> None:
         """The open day's keys are gone from here; the day is not over."""
@@ -233,13 +317,12 @@ def _who(attested: Sequence[Attestation]) -> set[int]:
 
 @dataclass
 class Headquarters:
-    """Its own line to the custodians, and one subscriber who asks for their own folios through it."""
+    """Its own line to the custodians of each set, and a subscriber who asks for their own folios through it."""
 
-    client: Client
+    clients: list[Client]
     clock: NodeClock
     subscriber: bytes
     salt: bytes = bytes(16)
-    said: list[str] = field(default_factory=list)
 
     @property
     def label(self) -> bytes:
@@ -251,32 +334,43 @@ class Headquarters:
         self.subscriber = crypto.random_bytes(32)
 
     def ask(self, index: int, act: str, body: Mapping[str, object] | None = None) -> str:
-        """Ask one custodian; a word for what came of it."""
-        try:
-            self.client.ask(index, act, body)
-        except UnheldError as error:
-            return type(error).__name__
-        return "done"
+        """Ask one custodian, for each of its sets; words for what came of it."""
+        return " ".join(_word(client, index, act, body) for client in self.clients)
+
+    def retire(self) -> list[str]:
+        """Ask those of all sets but the newest to make no more keys from the day on which the next one begins."""
+        return [
+            _word(client, index, "retire", {"from": columns.day_text(following.roster.draft.begins)})
+            for client, following in pairwise(self.clients)
+            for index in range(client.roster.draft.n)
+        ]
 
     def grant(self, pairs: list[EventColumn], answer: bytes) -> Grant:
         """What the subscriber signs."""
-        draft, now = self.client.roster.draft, self.clock.now()
+        draft, now = self.clients[0].roster.draft, self.clock.now()
         listed = tuple(columns.in_order(set(pairs)))
         public = crypto.sign_public(self.subscriber)
         return Grant(draft.store, public, self.salt, listed, now - 3600, now + 86_400, crypto.random_bytes(16), answer)
 
-    def values(self, pairs: list[EventColumn], number: int) -> tuple[Signed, bytes, dict[tuple[int, int], bytes]]:
-        """A grant, the private half of its answer key, and what custodians of a set sealed for it, by (set, index)."""
+    def values(self, pairs: list[EventColumn]) -> tuple[Signed, bytes, dict[tuple[int, int], bytes]]:
+        """A grant, the private half of its answer key, and what custodians sealed for it, by (set, index)."""
         private, public = crypto.park_keypair()
         asked = self.grant(pairs, public).signed(self.subscriber)
         sealed: dict[tuple[int, int], bytes] = {}
-        for index in range(self.client.roster.draft.n):
-            try:
-                body = self.client.ask(index, "evaluate", {"grant": asked.as_json()})
-                sealed[number, index] = note.base64_bytes(str(body.get("values")), "values")
-            except UnheldError as error:
-                self.said.append(type(error).__name__)
+        for client in self.clients:
+            for index in range(client.roster.draft.n):
+                with suppress(UnheldError):
+                    body = client.ask(index, "evaluate", {"grant": asked.as_json()})
+                    sealed[client.roster.draft.set, index] = note.base64_bytes(str(body.get("values")), "values")
         return asked, private, sealed
+
+
+def _word(client: Client, index: int, act: str, body: Mapping[str, object] | None) -> str:
+    try:
+        client.ask(index, act, body)
+    except UnheldError as error:
+        return type(error).__name__
+    return "done"
 
 
 def attacker(roster: Roster, seed: bytes, role: str, clock: NodeClock, machines: Mapping[int, Machine]) -> Client:
