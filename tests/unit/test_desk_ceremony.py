@@ -118,16 +118,26 @@ def test_a_transcript_is_confirmed_with_the_words_that_were_heard(world: World) 
 
 
 def test_refused_words_leave_no_secret(world: World) -> None:
-    """Seeds and keys of the ceremony are gone, and a new draft may come."""
+    """Seeds and keys of the ceremony are gone with the press of Refuse, also if headquarters never asks again."""
     script = scripted(world)
     world.tell(script)
     before = next(iter(world.desks[0]._kept.whole.ceremonies.values()))
     world.desks[0].decide(world.desks[0].requests()[0].id, False)
-    assert signed.decode(world.desks[0].handle(script.encode()), "refused")
     plaintext = world.desks[0]._kept._sealed.load()
     for secret in (before.sign, before.transport, *before.drawn.values()):
         assert secret.hex().encode() not in plaintext
+    answer = signed.decode(world.desks[0].handle(script.encode()), "refused")
+    assert answer.by(crypto.sign_public(before.sign))["about"] == script.digest.hex()
     assert world.desks[0].handle(proposed(draft(freeze_days=20)).encode()) == WAIT
+
+
+def test_an_invitation_that_is_refused_leaves_no_key(world: World) -> None:
+    """Nor does the key that was to sign for this set stay."""
+    world.tell(proposed())
+    before = next(iter(world.desks[0]._kept.whole.ceremonies.values()))
+    world.desks[0].decide(world.desks[0].requests()[0].id, False)
+    world.desks[0].decide(world.desks[0].requests()[0].id, False)
+    assert before.sign.hex().encode() not in world.desks[0]._kept._sealed.load()
 
 
 def test_the_founded_set_begins_where_the_draft_says(world: World) -> None:

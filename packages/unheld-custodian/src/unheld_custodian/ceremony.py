@@ -78,6 +78,17 @@ def decision(whole: Whole, digest: bytes) -> str:
     return next((one.decision for one in whole.requests if one.id == digest.hex()), "")
 
 
+def refused(whole: Whole, request: Request) -> Whole:
+    """The memory after the person refused: of a ceremony the signed refusal stays, and its secrets are gone at once."""
+    place, about = (bytes.fromhex(request.store), request.set), bytes.fromhex(request.id)
+    ceremony = whole.ceremonies.get(place)
+    if ceremony is None or not ceremony.sign or request.kind not in ("draft", "roster"):
+        return whole
+    here = Address(*place, ceremony.index)
+    answer = custody.declined(here, about, "the person here refused", ceremony.sign)
+    return _answered(whole, place, _emptied(ceremony), about, answer)[0]
+
+
 def _proposed(whole: Whole, draft: Draft, said: Signed, second: int) -> Whole:
     place, known = (draft.store, draft.set), whole.ceremonies.get((draft.store, draft.set))
     if known and known.draft == said.encode():
@@ -108,11 +119,11 @@ def _proposed(whole: Whole, draft: Draft, said: Signed, second: int) -> Whole:
 
 
 def _join(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: int) -> Heard:
-    if (decided := decision(whole, said.digest)) != "approved":
-        return _undecided(whole, place, ceremony, said, decided)
+    if decision(whole, said.digest) != "approved":
+        return whole, custody.wait()
     private, public = crypto.park_keypair()
     joined = roster.join(said, ceremony.index, ceremony.sign, public)
-    return _answered(whole, place, replace(ceremony, transport=private), said, joined)
+    return _answered(whole, place, replace(ceremony, transport=private), said.digest, joined)
 
 
 def _deal(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: int) -> Heard:
@@ -124,7 +135,7 @@ def _deal(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: 
     mine = roster.dealt(found.draft.n, found.draft.t, ceremony.index)
     seeds = {number: crypto.random_bytes(roster.SEED_BYTES) for number in mine}
     dealt = roster.deal(found, ceremony.index, seeds, ceremony.sign)
-    return _answered(whole, place, replace(ceremony, roster=said.digest, drawn=seeds), said, dealt)
+    return _answered(whole, place, replace(ceremony, roster=said.digest, drawn=seeds), said.digest, dealt)
 
 
 def _verdict(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: int) -> Heard:
@@ -135,17 +146,17 @@ def _verdict(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, secon
         chains = roster.receive(said, ceremony.index, ceremony.drawn, ceremony.transport)
     except VerificationError as error:
         complaint = roster.complaint(said, ceremony.index, str(error), ceremony.sign)
-        return _answered(whole, place, _emptied(ceremony), said, complaint)
+        return _answered(whole, place, _emptied(ceremony), said.digest, complaint)
     sentence = (
         f"All {draft.n} custodians have made their part. Let headquarters, and another custodian, read you the four "
         "words by voice: only if they are the same everywhere have you all dealt with each other, and with nobody else."
     )
     words = spoken.words(roster.spoken_digest(said))
     whole = asked(whole, _request(draft, said, "roster", second, sentence, words))
-    if (decided := decision(whole, said.digest)) != "approved":
-        return _undecided(whole, place, ceremony, said, decided)
+    if decision(whole, said.digest) != "approved":
+        return whole, custody.wait()
     after = replace(ceremony, drawn=chains, transcript=said.digest, transport=b"")
-    return _answered(whole, place, after, said, roster.confirm(said, ceremony.index, ceremony.sign))
+    return _answered(whole, place, after, said.digest, roster.confirm(said, ceremony.index, ceremony.sign))
 
 
 def _request(draft: Draft, said: Signed, kind: str, second: int, sentence: str, words: tuple[str, ...] = ()) -> Request:
@@ -177,21 +188,13 @@ def _active(state: State, said: Signed) -> bytes:
     return custody.active(Address(state.store, state.set, state.index), state.founded, state.sign).encode()
 
 
-def _undecided(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, decided: str) -> Heard:
-    if not decided:
-        return whole, custody.wait()
-    here = Address(*place, ceremony.index)
-    answer = custody.declined(here, said.digest, "the person here refused", ceremony.sign)
-    return _answered(whole, place, _emptied(ceremony), said, answer)
-
-
 def _emptied(ceremony: Ceremony) -> Ceremony:
     """Without a secret: what was dealt in it is never used."""
     return replace(ceremony, sign=b"", transport=b"", drawn={})
 
 
-def _answered(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, answer: Signed) -> Heard:
-    ceremony = replace(ceremony, said={**ceremony.said, said.digest: answer.encode()})
+def _answered(whole: Whole, place: Place, ceremony: Ceremony, about: bytes, answer: Signed) -> Heard:
+    ceremony = replace(ceremony, said={**ceremony.said, about: answer.encode()})
     return replace(whole, ceremonies={**whole.ceremonies, place: ceremony}), answer.encode()
 
 

@@ -137,7 +137,8 @@ class Desk:
             decided = replace(request, decision=wanted)
             requests = tuple(decided if one is request else one for one in self._kept.whole.requests)
             words = f"{wanted} a {request.kind}"
-            self._kept.change(lambda whole: replace(whole, requests=requests), time.second, words)
+            after = replace(self._kept.whole, requests=requests)
+            self._kept.change(lambda _: after if approve else ceremony.refused(after, request), time.second, words)
 
     def freeze(self, words: str = "") -> None:
         """Hand out nothing until the person thaws it here."""
