@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.branches import Branch
+from tests.support.branches import Branch, targets_of
 from tests.support.calls import ALICE, BOB, Call, calls
-from tests.support.ceremony import DAY, SEEDS
+from tests.support.ceremony import DAY, SEEDS, STORE
 from tests.support.refusing import refusing
 from tests.support.stores import mapping
 from unheld.testing import textfile
 from unheld_branch.custody.attested import OwnStateError
 from unheld_branch.custody.client import Remote
 from unheld_branch.kernel.uptime import Uptime
-from unheld_branch.store import daylength, parkkeys, pending, sets
+from unheld_branch.store import daylength, parkkeys, pending, refusals, sets
 from unheld_branch.store.parkkeys import _FILE as PARKING
 from unheld_branch.workflows import day, ingest, lapse, park, plans
 from unheld_verify import canonical, columns, crypto, custody, signed
@@ -264,11 +264,68 @@ def test_a_plan_waits_for_custodians(branch: Branch) -> None:
     open_day(branch)
     path = dropped(branch, branch.forget(DAY))
     branch.cut = {0, 1}
-    with pytest.raises(PartialError):
-        apply(branch, path)
+    assert apply(branch, path) == plans.WAITS
     branch.cut = set()
 
     assert apply(branch, path) == plans.APPLIED
+
+
+def test_plans_that_lie_together_do_not_end_one_another(branch: Branch) -> None:
+    """Made of one generation, named as it comes: all are applied, those that need no custodian first."""
+    open_day(branch)
+    with branch.opened() as (store, _):
+        sealed = targets_of(store)
+    given = [branch.forget(DAY), branch.plan("class", DAY - 1, "place", sealed), party(sealed, 1), party(sealed, 2)]
+    paths = [dropped(branch, one, f"{n}.plan") for n, one in enumerate(given)]
+
+    with branch.opened() as (store, custodians):
+        done = plans.apply_files(store, custodians, paths)
+
+    assert [(one.path.name, one.became) for one in done] == [(f"{n}.plan", plans.APPLIED) for n in (2, 3, 0, 1)]
+    with branch.opened() as (store, _):
+        assert {one.digest for one in given} <= store.catalog.applied
+
+
+def test_a_plan_that_waits_for_custodians_outlives_those_applied_since(branch: Branch) -> None:
+    """It has begun: what it drops is named to custodians, and another plan's commit does not end it."""
+    open_day(branch)
+    path = dropped(branch, branch.forget(DAY))
+    branch.cut = {0, 1}
+    assert apply(branch, path) == plans.WAITS
+    with branch.opened() as (store, _):
+        sealed = targets_of(store)
+    assert apply(branch, dropped(branch, party(sealed, 1))) == plans.APPLIED
+    branch.cut = set()
+
+    assert apply(branch, path) == plans.APPLIED
+
+
+def party(sealed: bytes, number: int) -> Plan:
+    """A plan for a party of whom no row is here."""
+    made = Plan(
+        STORE, "party", columns.day_text(DAY), {"parties": 1}, sealed=sealed, root=bytes([number] * 32), leaves=16
+    )
+    return made.signed(SEEDS[custody.HEADQUARTERS])
+
+
+def test_a_refusal_is_told_to_headquarters_until_the_plan_is_applied(branch: Branch) -> None:
+    """One entry a plan that it signed, with the reason; files that it did not sign share one; a month long."""
+    open_day(branch)
+    stale = branch.forget(DAY)
+    apply(branch, dropped(branch, branch.forget(DAY - 1)))
+    apply(branch, dropped(branch, stale))
+    for n in range(3):
+        apply(branch, dropped(branch, stale.signed(bytes([n] * 32)), f"{n}.plan"))
+    folder = branch.places.root
+
+    told = {one.digest: one for one in refusals.listed(folder, DAY)}
+
+    assert set(told) == {stale.digest, ""}
+    assert (told[stale.digest].act, told[stale.digest].day) == ("day", columns.day_text(DAY))
+    assert "make a new one" in told[stale.digest].why
+    assert refusals.listed(folder, DAY + 31) == []
+    refusals.forget(folder, stale.digest)
+    assert [one.digest for one in refusals.listed(folder, DAY)] == [""]
 
 
 def test_a_plan_is_brought_again_until_its_columns_lapse(branch: Branch) -> None:
@@ -302,12 +359,12 @@ def test_everything_is_brought_again_to_who_was_away(branch: Branch) -> None:
 
 def apply(branch: Branch, path: Path) -> str:
     with branch.opened() as (store, custodians):
-        return plans.apply_file(store, custodians, path)
+        return plans.apply_files(store, custodians, [path])[0].became
 
 
-def dropped(branch: Branch, plan: Plan) -> Path:
+def dropped(branch: Branch, plan: Plan, name: str = "") -> Path:
     (branch.folder / "plans").mkdir(exist_ok=True)
-    path = branch.folder / "plans" / f"{plan.digest[:8]}.json"
+    path = branch.folder / "plans" / (name or f"{plan.digest[:8]}.json")
     path.write_bytes(plan.encode())
     return path
 

@@ -13,8 +13,11 @@ from tests.support.calls import ALICE, BOB, CAROL, FIRST, OFF_NET, Call, calls, 
 from tests.support.refusing import refusing
 from tests.support.stores import TestStore, made_store
 from unheld.plans import planning
+from unheld.workflows import doctor, status
 from unheld_branch.keys.parties.newcomers import Newcomers
+from unheld_branch.store import refusals
 from unheld_branch.store.check import check
+from unheld_branch.store.refusals import Refusal
 from unheld_branch.workflows import apply
 from unheld_verify import canonical, columns, crypto, receipt, tiles
 from unheld_verify import plan as plans
@@ -217,6 +220,22 @@ def test_plans_made_before_another_was_applied_are_dead(made: TestStore) -> None
     for plan in stale:
         with pytest.raises(StateError, match="does not open any more"):
             carry_out(made, plan)
+
+
+def test_a_plan_that_the_branch_refused_is_told_where_headquarters_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Status and doctor say which, when and why: nobody at the branch has to pass it on."""
+    made = made_store(tmp_path)
+    refusals.note(made.root, Refusal(FIRST.isoformat(), "ab" * 32, "party", "it does not open any more"))
+
+    monkeypatch.setenv("UNHELD_CLOCK", str(made.now))
+    told = "\n".join(status.lines(status.status(made.deployment)))
+    found = [one for one in doctor.examine(made.deployment) if one.name == "erasure"]
+
+    assert f"ERASURE PLANS REFUSED: 1, the newest on {FIRST.isoformat()}: it does not open any more" in told
+    assert [(one.level, one.advice) for one in found] == [("failure", "unheld erase plan, again")]
+    assert f"plan abababab (party) was refused on {FIRST.isoformat()}" in found[0].words
 
 
 def test_a_hundred_thousand_parties_go_in_one_commit(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         made[name].add_argument("sources", nargs="+", help="files, folders or globs")
         made[name].add_argument("--mapping", type=Path, required=True, help="what the files' columns mean")
     made["unpark"].add_argument("batch", help="a parked batch")
-    made["apply"].add_argument("plan", type=Path, help="an erasure plan that headquarters signed")
+    made["apply"].add_argument("plans", type=Path, nargs="+", help="erasure plans that headquarters signed")
     made["take-over"].add_argument("founded", type=Path, help="the founded set, as headquarters signed it")
     run = made["run"]
     run.add_argument("--once", action="store_true", help="do what is due now, then end: for cron")
@@ -122,8 +122,9 @@ def _unpark(given: argparse.Namespace, store: Store) -> tuple[str, int]:
 
 
 def _apply(given: argparse.Namespace, store: Store) -> tuple[str, int]:
-    became = plans.apply_file(store, custodians(store), given.plan)
-    return f"{given.plan.name}: {became}", 0 if became == plans.APPLIED else 1
+    done = plans.apply_files(store, custodians(store), given.plans)
+    said = [f"{one.path.name}: {one.became}{f': {one.why}' if one.why else ''}" for one in done]
+    return "\n".join(said), plans.exit_code(done)
 
 
 def _mapping(given: argparse.Namespace) -> Mapping:
@@ -148,7 +149,7 @@ _HELP = {
     "ingest": "seal files into the open day",
     "park": "write files without custodians; nobody here can read them",
     "unpark": "seal a parked batch into the open day",
-    "apply": "carry out an erasure plan that headquarters signed",
+    "apply": "carry out erasure plans that headquarters signed",
     "take-over": "seal under a custodian set that headquarters founded",
 }
 _ACTS: dict[str, Act] = {

@@ -25,6 +25,11 @@ def keep(folder: Path, one: Plan) -> None:
     _write(folder, f"{one.digest}.plan", one.encode())
 
 
+def has(folder: Path, one: Plan) -> bool:
+    """Whether this plan has begun and waits for custodians."""
+    return (folder / _FOLDER / f"{one.digest}.plan").is_file()
+
+
 def plans(folder: Path, today: int, lifetimes: Mapping[str, int]) -> list[Plan]:
     """The plans that are still to be brought; those whose columns have all lapsed are dropped here."""
     found = [plan.decode(path.read_bytes()) for path in sorted((folder / _FOLDER).glob("*.plan"))]

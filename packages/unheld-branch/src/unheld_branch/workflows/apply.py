@@ -29,11 +29,14 @@ class Applied:
     milliseconds: float
 
 
-def apply(store: Store, custodians: Custodians, plan: Plan, typed: str) -> Applied:
-    """Check signature and confirmation, then act. Raises NotAllowedError, VerificationError or StateError before it."""
+def apply(store: Store, custodians: Custodians, plan: Plan, typed: str, targets: Targets | None = None) -> Applied:
+    """Check signature and confirmation, then act. Raises NotAllowedError, VerificationError or StateError before it.
+
+    `targets` is whose rows the plan drops, where it was opened before another plan's commit ended the key.
+    """
     plan.verify(bytes.fromhex(store.policy.plan_key), store.policy.store_id)
     plan.confirm(typed)
-    targets = sealed_targets.opened(plan, store.root.plan_key)
+    targets = sealed_targets.opened(plan, store.root.plan_key) if targets is None else targets
     start = time.perf_counter()
     if plan.act in {"party", "parties"}:
         rows, gone, attested = _parties(store, plan, targets), 0, 0

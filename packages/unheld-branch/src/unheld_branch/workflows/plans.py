@@ -1,48 +1,130 @@
 """Plans that lie in a folder: each that headquarters signed is applied, and moved with what became of it.
 
-Headquarters' signature is the confirmation: nobody at the branch is asked.
+Headquarters' signature is the confirmation: nobody at the branch is asked. A plan that is refused is noted in the
+store, where headquarters sees it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from unheld_branch.store import pending, refusals, targets
+from unheld_branch.store.refusals import Refusal
 from unheld_branch.store.store import Store
+from unheld_branch.store.targets import Targets
 from unheld_branch.workflows import apply as applying
 from unheld_branch.workflows.custodians import Custodians
 from unheld_slots import durable
-from unheld_verify import plan
+from unheld_verify import columns, plan
 from unheld_verify.errors import (
     BadInputError,
     NotAllowedError,
     PartialError,
     RolledBackError,
+    SealedError,
     StateError,
     StateUnknownError,
     VerificationError,
 )
+from unheld_verify.plan import Plan
 
-APPLIED, REFUSED = "applied", "refused"
+APPLIED, REFUSED, WAITS = "applied", "refused", "waits"
+_ENDINGS = {".plan", ".json"}  # what is still being written into the folder has another ending
+_NO = (BadInputError, NotAllowedError, StateError, VerificationError)
+_ORDER = ("party", "parties", "day", "class", "everything")
+"""Those that need no custodian come first: a crash then costs headquarters nobody's name a second time."""
 
 
-def apply_file(store: Store, custodians: Custodians, path: Path) -> str:
-    """Apply the plan in a file and move it to `applied/`, or to `refused/` beside a file with the reason; which it was.
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the plan in a file: applied, refused, or waiting for custodians or keys; and why."""
 
-    Raises PartialError when too few custodians answered yet: the plan stays where it is, and applies again.
+    path: Path
+    became: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A file's plan with whose rows it drops, or why it is refused."""
+
+    path: Path
+    plan: Plan | None
+    targets: Targets | None
+    no: Exception | None
+
+
+def waiting(folder: Path | None) -> list[Path]:
+    """The files of a folder that are plans by their names."""
+    return [path for path in sorted(folder.iterdir()) if path.suffix in _ENDINGS] if folder is not None else []
+
+
+def apply_files(store: Store, custodians: Custodians, paths: Iterable[Path]) -> list[Outcome]:
+    """Apply plans and move each to `applied/`, or to `refused/` beside a file with the reason.
+
+    Whose rows each drops is opened before the first is applied, which ends the key that all are sealed under: plans
+    that lie there together do not end one another. One that too few custodians answered stays where it is.
     """
+    held = sorted((_read(store, path) for path in paths), key=_order)
+    return [_carried_out(store, custodians, one) for one in held]
+
+
+def _read(store: Store, path: Path) -> _Held:
+    found = None
     try:
-        found = plan.decode(path.read_bytes())
-        found.verify(bytes.fromhex(store.policy.plan_key), store.policy.store_id)
-        if found.digest not in store.catalog.applied:  # a crash may have come between the commit and the move
-            applying.apply(store, custodians, found, found.digest)
-    except (PartialError, RolledBackError, StateUnknownError):
+        read = plan.decode(path.read_bytes())
+        read.verify(bytes.fromhex(store.policy.plan_key), store.policy.store_id)
+        found = read
+        return _Held(path, found, _targets(store, found), None)
+    except _NO as error:
+        return _Held(path, found, None, error)
+
+
+def _targets(store: Store, found: Plan) -> Targets | None:
+    """Whose rows it drops; nothing to open where it was applied, or has begun and waits for custodians since."""
+    if found.digest in store.catalog.applied or pending.has(store.folder, found):
+        return Targets({})
+    return targets.opened(found, store.root.plan_key)
+
+
+def _order(one: _Held) -> tuple[int, str, str]:
+    if one.plan is None:
+        return len(_ORDER), "", one.path.name
+    return _ORDER.index(one.plan.act), one.plan.made, one.path.name
+
+
+def _carried_out(store: Store, custodians: Custodians, one: _Held) -> Outcome:
+    try:
+        if one.no is not None:
+            raise one.no
+        if one.plan is not None and one.plan.digest not in store.catalog.applied:  # a crash may have come before a move
+            applying.apply(store, custodians, one.plan, one.plan.digest, one.targets)
+    except (RolledBackError, StateUnknownError):
         raise
-    except (BadInputError, NotAllowedError, StateError, VerificationError) as error:
-        _move(path, REFUSED)
-        durable.write_file(path.parent / REFUSED / f"{path.name}.reason", f"{error}\n".encode())
-        return REFUSED
-    _move(path, APPLIED)
-    return APPLIED
+    except (PartialError, SealedError) as error:
+        return Outcome(one.path, WAITS, str(error))
+    except _NO as error:
+        return _refused(store, one, str(error))
+    if one.plan is not None:
+        refusals.forget(store.folder, one.plan.digest)
+    _move(one.path, APPLIED)
+    return Outcome(one.path, APPLIED)
+
+
+def _refused(store: Store, one: _Held, why: str) -> Outcome:
+    digest, act = (one.plan.digest, one.plan.act) if one.plan is not None else ("", "")
+    refusals.note(store.folder, Refusal(columns.day_text(store.today()), digest, act, why))
+    _move(one.path, REFUSED)
+    durable.write_file(one.path.parent / REFUSED / f"{one.path.name}.reason", f"{why}\n".encode())
+    return Outcome(one.path, REFUSED, why)
+
+
+def exit_code(outcomes: Sequence[Outcome]) -> int:
+    """0 when all were applied, 3 when some were or wait, else 1."""
+    became = {one.became for one in outcomes}
+    return 0 if became <= {APPLIED} else 1 if became == {REFUSED} else 3
 
 
 def _move(path: Path, folder: str) -> None:

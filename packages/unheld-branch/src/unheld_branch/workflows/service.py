@@ -14,10 +14,9 @@ from pathlib import Path
 from unheld_branch.kernel.clock import machine_clock
 from unheld_branch.store import store as stores
 from unheld_branch.store.journal import Catalog
-from unheld_branch.workflows import day
+from unheld_branch.workflows import day, plans
 
 _HOUR, _DAY = 3600, 86_400
-_PLANS = {".plan", ".json"}  # what is still being written into the folder has another ending
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Step:
 class Service:
     """What is looked after. `call` runs one step in a process of its own, given its name and its arguments.
 
-    Steps: close, lapse, apply PLAN, open, unpark BATCH, ingest and park SOURCE --mapping FILE.
+    Steps: close, lapse, apply PLAN…, open, unpark BATCH, ingest and park SOURCE --mapping FILE.
     """
 
     root: Path
@@ -58,9 +57,8 @@ class Service:
             step = self.call("lapse")
             self.lapsed = self._now() // _HOUR if step.exit_code == 0 else -1
             yield step
-        for plan in sorted(self.plans.iterdir()) if self.plans is not None else ():
-            if plan.suffix in _PLANS:
-                yield self.call("apply", str(plan))
+        if waiting := plans.waiting(self.plans):
+            yield self.call("apply", *map(str, waiting))
         if self._journal().open_day is None and day.next_day(self._journal(), self._now()) is not None:
             yield self.call("open")
         yield from self._records()

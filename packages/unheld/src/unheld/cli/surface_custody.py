@@ -9,6 +9,8 @@ STATUS = {
     "columns.*.gone": "a date, by class",
     "columns.*.attested": "how many custodians attest that the keys are gone",
     "days_uncorroborated": "a count",
+    "plans_refused": "erasure plans that the branch refused in the last month",
+    "plans_refused_why": "the day and the reason of the newest",
     "custodians.n": "how many",
     "custodians.t": "how many open a closed day",
     "custodians.here": "how many answered",

@@ -13,6 +13,7 @@ from pathlib import Path
 from unheld.assembly import CLOCK_VARIABLE, Deployment
 from unheld.inventory import Inventory
 from unheld.workflows import custody
+from unheld_branch.store import refusals
 from unheld_branch.store.store import Store
 from unheld_verify import canonical
 from unheld_verify.errors import UnheldError
@@ -145,6 +146,9 @@ def _store(store: Store) -> Iterator[Finding]:
     held = store.catalog.open_day
     if held is not None and held.number < store.today():
         yield Finding("open day", "warning", "an earlier day is still open", "unheld day close")
+    for one in refusals.listed(store.folder, store.today()):
+        plan = f"plan {one.digest[:8]} ({one.act})" if one.digest else "a plan that headquarters did not sign"
+        yield Finding("erasure", "failure", f"{plan} was refused on {one.day}: {one.why}", "unheld erase plan, again")
     waiting = [item for item in store.vault.database.outbox() if item.index is None]
     if waiting and now - last > _STALE_SECONDS:
         yield Finding("log", "warning", f"{len(waiting)} statements wait for days", "unheld log publish")

@@ -13,6 +13,7 @@ from unheld.inventory import Inventory
 from unheld.workflows import custody
 from unheld.workflows.custody import Answer, Term
 from unheld_branch.custody.attested import Attested
+from unheld_branch.store import refusals
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
 from unheld_branch.workflows import lapse, sinks
@@ -37,7 +38,7 @@ def status(deployment: Deployment) -> dict[str, Any]:
 def _store(store: Store) -> dict[str, Any]:
     catalog, trees = store.catalog, store.root.trees
     due = lapse.due(store)
-    named = sinks.read(store.folder)
+    named, refused = sinks.read(store.folder), refusals.listed(store.folder, store.today())
     return {
         "today": columns.day_text(store.today()),
         "generation": store.root.generation,
@@ -53,6 +54,8 @@ def _store(store: Store) -> dict[str, Any]:
         "due_to_lapse": len(due.columns) + len(due.parked) + len(due.trees),
         "parked": dict(Counter(batch.reason for batch in catalog.waiting())),
         "erasures": catalog.erasures,
+        "plans_refused": len(refused),
+        "plans_refused_why": next((f"on {one.day}: {one.why}" for one in refused), ""),
         "statements_waiting": sum(item.index is None for item in store.vault.database.outbox()),
         "sinks": {"totals": str(named.totals or "off"), "charge_lines": str(named.charge or "off")},
     }
@@ -158,6 +161,7 @@ def lines(figures: dict[str, Any]) -> list[str]:
     parked = ", ".join(f"{count} {reason}" for reason, count in figures["parked"].items())
     said += [
         f"  parked: {parked or 'nothing'}",
+        *_refused(figures["plans_refused"], figures["plans_refused_why"]),
         f"  due to lapse: {figures['due_to_lapse']}",
         f"  erasable slot: {figures['erasable_slot']}",
         f"  recoverable copies: {figures['recoverable_copies']}",
@@ -167,6 +171,10 @@ def lines(figures: dict[str, Any]) -> list[str]:
         f"  {figures['inventory']['words']}",
     ]
     return said + (["  THE CLOCK IS SIMULATED (UNHELD_CLOCK)"] if figures["simulated_clock"] else [])
+
+
+def _refused(count: int, newest: str) -> list[str]:
+    return [f"  ERASURE PLANS REFUSED: {count}, the newest {newest}"] if count else []
 
 
 def _doubt(count: int) -> str:
