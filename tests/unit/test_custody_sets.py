@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from unheld.assembly import CLOCK_VARIABLE
 from unheld.custody import ceremony
 from unheld.workflows import custody
 from unheld.workflows.custody import Proposal, Standing
+from unheld_branch.store import sets
 from unheld_branch.workflows import custody as taking
 from unheld_custodian.state import event_column
 from unheld_verify import canonical, columns, roster
@@ -70,9 +72,19 @@ def test_a_new_set_acts_from_its_first_day_on(made: TestStore) -> None:
     assert made.open_day(SECOND).custodians == 3
 
 
+def test_headquarters_proposes_a_set_while_the_branchs_key_is_at_the_branch(made: TestStore) -> None:
+    """Custodians of the next set know the branch by the key of the set before: the seed need not come back for it."""
+    before = custody.newest(made.deployment).draft
+    (made.deployment.slots / "branch.seed").unlink()
+    with at(made):
+        custody.propose(made.deployment, Proposal({}))
+
+    assert custody.newest(made.deployment).draft.branch == before.branch
+
+
 def test_the_log_is_told_of_each_set_once(made: TestStore) -> None:
     """Digest of the transcript, n, t, first day and who confirmed; repeating the last step tells nothing again."""
-    rotated(made, t=1)
+    rotated(made, t=3)
     with at(made):
         custody.go(made.deployment)
 
@@ -82,7 +94,7 @@ def test_the_log_is_told_of_each_set_once(made: TestStore) -> None:
     assert script is not None
     assert second["digest"] == roster.transcript_digest(script).hex()
     assert (first["set"], first["n"], first["t"], first["begins"]) == (1, 3, 2, "2026-07-01")
-    assert (second["set"], second["n"], second["t"], second["begins"]) == (2, 3, 1, "2026-07-02")
+    assert (second["set"], second["n"], second["t"], second["begins"]) == (2, 3, 3, "2026-07-02")
     assert second["custodians"] == [0, 1, 2]
 
 
@@ -143,6 +155,25 @@ def test_a_set_that_follows_begins_tomorrow_at_the_earliest(made: TestStore, beg
         rotated(made, begins=columns.day_of(begins))
 
     assert sorted(made.deployment.ceremonies()) == [1]
+
+
+def test_no_later_set_opens_with_fewer_than_the_first(made: TestStore) -> None:
+    """Headquarters refuses to propose it, and nothing was begun; back from more to as many as at first is allowed."""
+    with pytest.raises(BadInputError, match="1 of 3: this store was founded with 2"):
+        rotated(made, t=1)
+    assert sorted(made.deployment.ceremonies()) == [1]
+    assert rotated(made, t=3).over
+
+    assert rotated(made, t=2, begins=columns.day_of(FIRST) + 5).over
+
+
+def test_a_set_that_fewer_open_than_genesis_pinned_is_not_taken_over(made: TestStore) -> None:
+    """Headquarters' signature and a quorum do not help it: who forces both would need one custodian to open a day."""
+    founded = made.deployment.ceremonies()[1].founded
+    assert founded is not None
+
+    with pytest.raises(NotAllowedError, match="2 would open a closed day, and this store was founded with 3"):
+        sets.keep(made.root, founded, replace(made.deployment.policy(), t=3))
 
 
 def test_a_set_begins_after_the_one_before_it(made: TestStore) -> None:

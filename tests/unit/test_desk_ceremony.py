@@ -96,6 +96,15 @@ def test_a_refused_draft_is_told_signed(world: World) -> None:
     assert (document["about"], document["from"]) == (said.digest.hex(), 0)
 
 
+def test_a_person_is_told_where_fewer_would_open(world: World) -> None:
+    """A set that needs fewer than the one they are in says so in capitals; one that needs as many does not."""
+    world.found()
+    world.tell(proposed(draft(set=2)))
+    world.tell(proposed(draft(set=3, t=1)))
+    said = [one.sentence for one in world.desks[0].requests() if one.kind == "draft"][:2]
+    assert ["FEWER THAN NOW: of the set that you are in, 2 are needed." in one for one in said] == [True, False]
+
+
 def test_dealing_needs_no_person(world: World) -> None:
     """Nothing that is dealt counts before the words were compared, so nobody is asked for it."""
     _, deals = dealt(world)

@@ -114,6 +114,8 @@ def _proposed(whole: Whole, draft: Draft, said: Signed, second: int) -> Whole:
         f"Will you be one of {draft.n} custodians of the store {draft.store.hex()[:8]} from "
         f"{columns.day_text(draft.begins)} on? Any {draft.t} of you together can open a closed day; fewer cannot."
     )
+    before = max((state.t for at, state in whole.sets.items() if at[0] == draft.store), default=0)
+    sentence += f" FEWER THAN NOW: of the set that you are in, {before} are needed." if draft.t < before else ""
     whole = replace(whole, ceremonies={**others, place: ceremony}, requests=requests)
     return asked(whole, _request(draft, said, "draft", second, sentence))
 
@@ -176,6 +178,7 @@ def _found(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second:
         return whole, ceremony.said[script.digest]
     today = second // moves.DAY_SECONDS
     state = moves.begun(found.draft, ceremony.index, ceremony.sign, ceremony.drawn, script.digest, today)
+    state = replace(state, latest=second, confirmed=(second, 0))
     others = {other: one for other, one in whole.ceremonies.items() if other != place}
     whole = replace(whole, sets={**whole.sets, place: state}, ceremonies=others)
     whole = moves.noted(whole, second, f"set {state.set} of store {state.store.hex()[:8]}: founded")

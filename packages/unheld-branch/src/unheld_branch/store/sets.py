@@ -29,6 +29,7 @@ def keep(folder: Path, founded: Signed, policy: Policy) -> Roster:
     """
     one = checked(founded, policy)
     held = read(folder, policy)
+    _check_floor([*held, one], policy)
     same = next((other for other in held if other.draft.set == one.draft.set), None)
     if same is not None and same.digest != one.digest:
         raise NotAllowedError(f"custodian set {one.draft.set} is pinned here already, with other custodians")
@@ -48,7 +49,14 @@ def read(folder: Path, policy: Policy) -> list[Roster]:
             found.append(checked(signed.decode(path.read_bytes(), "founded"), policy))
         except UnheldError as error:
             raise type(error)(f"{path}: {error}; put back the set that headquarters founded") from None
-    return sorted(found, key=lambda one: one.draft.set)
+    found.sort(key=lambda one: one.draft.set)
+    _check_floor(found, policy)
+    return found
+
+
+def floor(sets: Sequence[Roster], policy: Policy) -> int:
+    """With how many custodians at least every set of a store must open: as genesis says, and as its first set did."""
+    return max(policy.t, sets[0].draft.t if sets else 1)
 
 
 def sealing(sets: Sequence[Roster], day: int) -> Roster:
@@ -65,6 +73,16 @@ def holding(sets: Sequence[Roster], today: int) -> list[Roster]:
     longest = [max(one.draft.lifetimes.values()) for one in sets]
     lapsed = [end + days <= today for end, days in zip(ends, longest, strict=False)]
     return [one for one, gone in zip(sets, [*lapsed, False], strict=False) if not gone]
+
+
+def _check_floor(sets: Sequence[Roster], policy: Policy) -> None:
+    least = floor(sets, policy)
+    for one in sets:
+        if one.draft.t < least:
+            raise NotAllowedError(
+                f"custodian set {one.draft.set}: {one.draft.t} would open a closed day, and this store was founded "
+                f"with {least}: a later set may need more of them, never fewer"
+            )
 
 
 def checked(founded: Signed, policy: Policy) -> Roster:

@@ -317,7 +317,10 @@ def _draft(deployment: Deployment, wanted: Proposal, urls: Mapping[str, str], nu
         addresses.check_url(url, "--name")
     names = tuple(urls) or assembly.local_names(past.draft.n if past else policy.n)
     t = wanted.t or (past.draft.t if past else policy.t)
-    return assembly.draft(policy, number, names, t, begins, deployment.branch_seed(), wanted.freeze_days)
+    if t < (least := sets.floor(_founded(deployment.ceremonies()), policy)) <= len(names):
+        raise BadInputError(f"{t} of {len(names)}: this store was founded with {least}; no later set opens with fewer")
+    branch = past.draft.branch if past else crypto.sign_public(deployment.branch_seed())  # which may be at the branch
+    return assembly.draft(policy, number, names, t, begins, branch, wanted.freeze_days)
 
 
 def _retire(deployment: Deployment, following: Draft, desks: LocalDesks) -> dict[str, str]:
