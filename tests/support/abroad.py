@@ -29,7 +29,7 @@ from unheld_branch.workflows import custody as taking
 from unheld_custodian.desk import Desk
 from unheld_custodian.state import encode
 from unheld_slots.slot import FileSlot
-from unheld_verify import columns
+from unheld_verify import columns, crypto
 from unheld_verify.custody import BRANCH, HEADQUARTERS
 from unheld_verify.roster import Roster
 
@@ -77,7 +77,7 @@ class Abroad(TestStore):
             self.desks.append(Desk.create(folder / "state", slot, f"Custodian {index}", lambda: self.now))
         where, seed = self.deployment, self.deployment.seed("plan")
         names, begins = [desk.name for desk in self.desks], self.now // 86_400
-        proposed = assembly.draft(where.policy(), 1, names, t, begins, where.branch_seed())
+        proposed = assembly.draft(where.policy(), 1, names, t, begins, crypto.sign_public(where.branch_seed()))
         made = Ceremony.begin(ceremony.place(where.custody, 1), proposed, seed)
         while not made.go(self.tap, seed).over:
             self.approve()

@@ -302,9 +302,8 @@ def _found_locally(deployment: Deployment, policy: Policy) -> None:
     """The first set's ceremony at desks of this machine, whose persons this program plays."""
     desks, seed = deployment.desks(), deployment.seed("plan")
     desks.create(policy.n)
-    proposed = draft(
-        policy, policy.set_number, local_names(policy.n), policy.t, clock().now() // _DAY, deployment.branch_seed()
-    )
+    names, branch = local_names(policy.n), crypto.sign_public(deployment.branch_seed())
+    proposed = draft(policy, policy.set_number, names, policy.t, clock().now() // _DAY, branch)
     made = Ceremony.begin(ceremony.place(deployment.custody, policy.set_number), proposed, seed)
     while not (step := made.go(desks, seed)).over:
         if all(why != ceremony.WAITING for why in step.missing.values()):
@@ -325,10 +324,10 @@ def draft(
     branch: bytes,
     freeze_days: int = FREEZE_DAYS,
 ) -> Draft:
-    """A set of custodians for a store; `branch` is the seed of the key that its branch asks with."""
+    """A set of custodians for a store; `branch` is the public key of what its branch asks with."""
     return Draft(
         policy.store_id, number, t, tuple(names), begins, policy.lifetimes, policy.late_days,
-        crypto.sign_public(branch), bytes.fromhex(policy.plan_key), policy.log_key, freeze_days,
+        branch, bytes.fromhex(policy.plan_key), policy.log_key, freeze_days,
     )  # fmt: skip
 
 
