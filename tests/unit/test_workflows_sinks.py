@@ -15,7 +15,7 @@ from tests.support.stores import TestStore, made_store
 from unheld_branch.store.store import Store
 from unheld_branch.workflows import sinks
 from unheld_branch.workflows.ingest import Options
-from unheld_verify.errors import BadInputError
+from unheld_verify.errors import BadInputError, StateError
 
 
 @pytest.fixture
@@ -149,6 +149,25 @@ def test_settings_read_back(tmp_path: Path) -> None:
     sinks.write_settings(tmp_path, named)
 
     assert sinks.read(tmp_path) == named
+
+
+def test_a_sink_without_a_full_path_moves_with_the_store(tmp_path: Path) -> None:
+    """A store that headquarters founded and the branch holds writes where the branch's own user may."""
+    sinks.write_settings(tmp_path, sinks.Sinks(Path("totals"), None))
+
+    assert sinks.read(tmp_path).totals == tmp_path / "totals"
+
+
+@pytest.mark.parametrize("sink", ["totals", "charge"])
+def test_a_sink_that_cannot_be_is_told_before_anything_is_sealed(made: TestStore, tmp_path: Path, sink: str) -> None:
+    """Else the records would be in, and their lines gone: a file that was taken in is not taken in again."""
+    (tmp_path / sink).write_text("no folder")
+    with pytest.raises(StateError, match=rf"{sink}.*nothing was changed"):
+        made.ingest(calls(Call(ALICE)))
+    (tmp_path / sink).unlink()
+
+    made.ingest(calls(Call(ALICE)))
+    assert (len(lines(tmp_path)), sum(row["events"] for row in figures(tmp_path))) == (1, 1)
 
 
 def test_a_replacement_tells_every_sink_what_it_replaces(made: TestStore, tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ class Draft:
             "parked": parked,
         }
         said = self._said(self.records, root)
+        sinks.made(store.folder)
         self.charges.ready(batch)
         if self.replaces:
             sinks.replaced(store.folder, batch, self.replaces)

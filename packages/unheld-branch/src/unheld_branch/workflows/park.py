@@ -63,6 +63,7 @@ def park(store: Store, sources: Sequence[str | Path], mapping: Mapping, options:
             durable.remove_file(store.folder / entry["path"])
             report.known.append(file.name)
             continue
+        sinks.made(store.folder)
         if passed.bad:
             _commit(store, quarantine.park(store, passed.bad))
         _commit(store, entry | {"records": passed.records, "digests": [digest(store, file)]})

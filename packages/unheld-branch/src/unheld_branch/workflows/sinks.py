@@ -44,7 +44,10 @@ class Sinks:
 
 
 def read(folder: Path) -> Sinks:
-    """The sinks that a store's settings name. Raises BadInputError naming the place in the file."""
+    """The sinks that a store's settings name, those without a full path in the store, which may have been moved.
+
+    Raises BadInputError naming the place in the file.
+    """
     path = folder / SETTINGS
     try:
         table = tomllib.loads(path.read_text("utf-8")).get("sinks", {}) if path.exists() else {}
@@ -52,7 +55,15 @@ def read(folder: Path) -> Sinks:
         raise BadInputError(f"{path}: {error}") from None
     if unknown := set(table) - {"totals", "charge"}:
         raise BadInputError(f"{path}: [sinks] has no {', '.join(sorted(unknown))}; known are totals and charge")
-    return Sinks(*(Path(table[name]) if name in table else None for name in ("totals", "charge")))
+    return Sinks(*(folder / table[name] if name in table else None for name in ("totals", "charge")))
+
+
+def made(folder: Path) -> None:
+    """Make the sinks' folders before anything is sealed whose lines could go nowhere. Raises StateError."""
+    named = read(folder)
+    for sink in {named.totals, named.charge} - {None}:
+        if sink is not None:
+            durable.make_folders(sink)
 
 
 def write_settings(folder: Path, sinks: Sinks) -> None:
@@ -83,7 +94,6 @@ def replaced(folder: Path, batch: str, old: str) -> None:
     named = read(folder)
     for sink in {named.totals, named.charge} - {None}:
         if sink is not None:
-            durable.make_folders(sink)
             durable.write_file(sink / f"{batch}.replaces", f"{old}\n".encode())
 
 

@@ -72,8 +72,8 @@ def found(deployment: Deployment, wishes: Wishes) -> Policy:
     )
     note.parse_key(policy.log_key)  # an origin that no key may be named after is refused before anything is made
     assembly.found(deployment, policy, seeds, wishes.slots, remote=wishes.remote)
-    named = Sinks(wishes.totals or deployment.root / "totals", wishes.charge)
-    sinks.write_settings(deployment.root, Sinks(named.totals and named.totals.resolve(), wishes.charge))
+    charge = wishes.charge and wishes.charge.resolve()
+    sinks.write_settings(deployment.root, Sinks(wishes.totals.resolve() if wishes.totals else Path("totals"), charge))
     inventory = Inventory(deployment.root)
     inventory.begin()
     if wishes.charge is not None:
