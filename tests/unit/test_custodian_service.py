@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -270,6 +272,19 @@ def test_status_gives_figures_to_scripts(tmp_path: Path) -> None:
     assert json.loads(found.stdout)["running"] is True
     assert json.loads(found.stdout)["sets"][0]["n"] == 3
     assert (ended.returncode, json.loads(ended.stdout)["running"]) == (1, False)
+
+
+def test_status_tells_of_a_custodian_that_runs_and_cannot_work(tmp_path: Path) -> None:
+    """Figures that housekeeping has not written for minutes, as without its token, are an alarm and not the state."""
+    figures = tmp_path / "held" / service.FIGURES
+    with served(tmp_path / "held"):
+        while not figures.exists():
+            time.sleep(0.01)
+        os.utime(figures, (0, time.time() - 400))
+        found = run("status", str(tmp_path / "held"))
+
+    assert (found.returncode, json.loads(found.stdout)["age"] >= 400) == (1, True)
+    assert "it runs and cannot work" in found.stderr
 
 
 @pytest.mark.parametrize("name", ["status", "freeze", "page"])

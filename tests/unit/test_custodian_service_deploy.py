@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import shlex
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from unheld_custodian.__main__ import _parser
+from unheld_verify.errors import WrongKeyError
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -67,9 +69,21 @@ def test_a_unit_closes_what_a_secret_could_leave_by(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_a_service_with_a_wrong_pin_is_not_started_again(path: Path) -> None:
+    """Each start would cost one of the few tries that a token gives."""
+    assert unit(path)["Service"]["RestartPreventExitStatus"] == str(WrongKeyError.exit_code)
+
+
+def test_the_branchs_unit_lets_it_tell_one_boot_from_another() -> None:
+    """Without /proc/sys a clock that is set back at a reboot would keep the day's keys for longer."""
+    assert "ProcSubset" not in unit(DEPLOY / "unheld-branch.service")["Service"]
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
 def test_systemd_reads_a_unit_without_a_word(path: Path, tmp_path: Path) -> None:
     """No key is unknown to systemd, and no value."""
     if shutil.which("systemd-analyze") is None:
+        assert not os.environ.get("CI"), "systemd is missing: apt-get install systemd"
         pytest.skip("systemd is not installed here: its own check of the unit files cannot run")
     here = tmp_path / path.name
     here.write_text(re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", path.read_text("utf-8")))
@@ -94,6 +108,21 @@ def test_the_container_is_called_as_the_command_is() -> None:
     assert entry == ["/opt/unheld/bin/unheld-custodian"]
     assert str(call.folder.parent) in json.loads(instruction("VOLUME")[-1])
     assert int(instruction("USER")[-1].split(":")[0]) > 0
+
+
+def test_the_container_takes_nothing_else_of_the_folder_it_is_built_in() -> None:
+    """A store or a slot that lies in the checkout gets into no layer of an image."""
+    taken = [words for words in instruction("COPY") if not words.startswith("--from=")]
+
+    assert taken == ["pyproject.toml uv.lock /source/", "packages /source/packages"]
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("packages/*/pyproject.toml")), ids=lambda path: path.parent.name)
+def test_installing_again_installs_what_is_there(path: Path) -> None:
+    """Without its sources among the cache's keys uv would take a program for the same that was built before."""
+    keys = tomllib.loads(path.read_text("utf-8"))["tool"]["uv"]["cache-keys"]
+
+    assert [key["file"] for key in keys] == ["pyproject.toml", "src/**/*"]
 
 
 def test_the_guide_names_commands_that_exist() -> None:

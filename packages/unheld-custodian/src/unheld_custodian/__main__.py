@@ -1,6 +1,7 @@
 """`unheld-custodian`: one command makes a custodian and runs it; the rest is for scripts and for a lost page.
 
-Exit codes: 0 done, and the error tree's (`unheld_verify.errors`); 1 from `status` where the custodian does not run.
+Exit codes: 0 done, and the error tree's (`unheld_verify.errors`); 1 from `status` where the custodian does not run, or
+runs and cannot work.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from unheld_slots.slot import Slot, check_new, create_slot, open_slot
 from unheld_verify.errors import LockedError, NoStoreError, StateError, UnheldError, UsageError
 
 NAME = "custodian"
+_OLD_SECONDS = 3 * service.TICK_SECONDS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, words in (
         ("serve", _serve, "make the custodian of FOLDER if there is none, and run it until it is told to stop"),
         ("page", _page, "make a new link to the pages; the browser that had them is shut out"),
-        ("status", _status, "print figures, at most a minute old"),
+        ("status", _status, "print figures, and how many seconds old they are"),
         ("freeze", _freeze, "hand out nothing from now on, until the freeze is ended on the pages"),
     ):
         command = commands.add_parser(name, help=words, description=words)
@@ -110,13 +112,16 @@ def _where(folder: Path, place: str, *, renew: bool) -> str:
 
 
 def _status(call: argparse.Namespace) -> int:
-    folder = _known(call.folder)
+    figures = _known(call.folder) / service.FIGURES
     try:
-        figures = json.loads((folder / service.FIGURES).read_text("utf-8"))
+        said, age = json.loads(figures.read_text("utf-8")), int(time.time() - figures.stat().st_mtime)
     except (OSError, ValueError) as error:
-        raise NoStoreError(f"{folder / service.FIGURES}: cannot be read ({error}); was it ever served?") from None
-    print(json.dumps(figures | {"running": _runs(folder)}, indent=2))
-    return 0 if _runs(folder) else 1
+        raise NoStoreError(f"{figures}: cannot be read ({error}); was it ever served?") from None
+    running = _runs(figures.parent)
+    print(json.dumps(said | {"running": running, "age": age}, indent=2))
+    if running and age > _OLD_SECONDS:
+        raise StateError(f"these figures are {age} seconds old: it runs and cannot work; its pages say why")
+    return 0 if running else 1
 
 
 def _runs(folder: Path) -> bool:

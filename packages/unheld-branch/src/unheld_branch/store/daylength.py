@@ -35,4 +35,5 @@ def _seconds(folder: Path, day: int, now: Uptime) -> int:
     except BadInputError:  # as if the machine had been started anew: it closes no later
         document = {}
     same = (document.get("day"), document.get("boot")) == (day, now.boot)
-    return now.seconds - int(document["since"]) if same else now.seconds
+    since = int(document["since"]) if same else 0
+    return now.seconds - since if since <= now.seconds else now.seconds  # where the system names no boots
