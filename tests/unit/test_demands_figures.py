@@ -21,7 +21,7 @@ from unheld.papers.document import Bullets, Document, Notice, Paragraph, Table
 from unheld.papers.html import html
 from unheld.workflows import demand as journeys
 from unheld.workflows import running
-from unheld_verify import tiles
+from unheld_verify import columns, crypto, note, statement, tiles
 from unheld_verify.errors import BadInputError, CannotVerifyError, VerificationError
 from unheld_verify.tiles import Log
 
@@ -52,8 +52,12 @@ def by_hand(registered: Registered) -> None:
         desk.withdraw(five, "An Officer")
         desk.refuse(six, ["SecrecyWithoutEnd"], "An Officer")
     with registered.clock():
-        private = registered.made.deployment.escrow_private()
-        journeys.answer_claim(registered.made.deployment, HUNDREDS[0], "a claimant", private, registered.register / "o")
+        where = registered.made.deployment
+        private = where.escrow_private()
+        own = statement.make(where.policy().origin, "access-answered", columns.day_text(DAY))
+        for _ in range(2):
+            Ledger(where.ledger).post(statement.commit(own))
+        journeys.answer_claim(where, HUNDREDS[0], "a claimant", private, registered.register / "o")
 
 
 @pytest.fixture
@@ -150,7 +154,7 @@ def test_the_log_alone_gives_the_same_tables(counted: Registered) -> None:
 
 
 def test_register_and_log_are_compared(counted: Registered) -> None:
-    """Six demands were received and one is hidden by secrecy; so is its refusal; a claim was answered."""
+    """Six demands were received and one is hidden by secrecy; so is its refusal; a claim and two cards answered."""
     found = {item.kind: (item.made, item.published, item.secret, item.next) for item in of_register(counted).statements}
 
     assert found == {
@@ -159,7 +163,17 @@ def test_register_and_log_are_compared(counted: Registered) -> None:
         "demand-withdrawn": (1, 1, 0, 0),
         "demand-received": (6, 5, 1, 0),
         "claim-answered": (1, 1, 0, 0),
+        "access-answered": (2, 2, 0, 0),
     }
+
+
+def test_own_access_is_counted_with_its_source(counted: Registered) -> None:
+    """Page, CSV and JSON tell how often closed days were opened to a card; an outsider counts the same from the log."""
+    ours, theirs = of_register(counted), of_log(counted)
+
+    assert any("2 times in this period. Source: headquarters' statements" in one for one in bullets(document(ours)))
+    assert any("2 times in this period. Source: headquarters' statements" in one for one in bullets(document(theirs)))
+    assert "statements,access-answered,published,2" in reporting.to_csv(theirs)
 
 
 def test_before_its_publication_a_statement_waits(tmp_path: Path) -> None:
@@ -254,10 +268,9 @@ def test_a_log_that_lists_nothing_is_read_entry_by_entry(counted: Registered) ->
     assert Log.opened is names
 
 
-def test_another_logs_key_gives_no_figures(counted: Registered, tmp_path: Path) -> None:
+def test_another_logs_key_gives_no_figures(counted: Registered) -> None:
     """The log is checked with the key that was given before anything of it is counted."""
-    (tmp_path / "other").mkdir()
-    other = register_of(tmp_path / "other").made.deployment.log_key()
+    other = note.Key(counted.made.deployment.log_key().name, crypto.sign_public(b"o" * 32))
     log = tiles.open_log(str(counted.made.deployment.log))
 
     with pytest.raises((VerificationError, CannotVerifyError)):

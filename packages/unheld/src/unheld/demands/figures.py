@@ -25,7 +25,9 @@ from unheld_verify.note import Key
 from unheld_verify.statement import ASKS, Opening
 from unheld_verify.tiles import Log
 
-STATEMENTS = ("demand-refused", "demand-narrowed", "demand-withdrawn", "demand-received", "claim-answered")
+STATEMENTS = (
+    "demand-refused", "demand-narrowed", "demand-withdrawn", "demand-received", "claim-answered", "access-answered",
+)  # fmt: skip
 REGISTER, LOG = "register", "log"
 _AS_IT_HAPPENS, _CONTENT = "realtime", "content"
 
@@ -167,7 +169,7 @@ def from_log(log: Log, key: Key, today: int, first: int = UNKNOWN, last: int = U
 
 
 def published_in(log: Log, key: Key) -> list[Opening]:
-    """Every published statement on demands and claims, in the log's order, after checking the whole log."""
+    """Every published statement on demands, claims and own access, in the log's order, after checking the whole log."""
     head = tiles.verify_log(log, key)
     found = list[Opening]()
     for index in log.opened(head.size):

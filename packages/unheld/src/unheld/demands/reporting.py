@@ -29,6 +29,7 @@ _STATEMENT_WORDS = {
     "demand-withdrawn": "a demand was withdrawn",
     "demand-received": "a demand was received",
     "claim-answered": "a claim was answered",
+    "access-answered": "custodians answered a card that asked for its own records",
 }
 _NO_TITLES: Mapping[str, str] = {}
 _OVERLAP = "One demand may stand in several rows; the last row counts each once."
@@ -227,15 +228,19 @@ _READING = (
 
 
 def _reading(figures: Figures) -> tuple[Block, ...]:
-    claims = next(item for item in figures.statements if item.kind == "claim-answered")
-    answered = claims.published if claims.made == UNKNOWN else claims.made
     notice = (
         "Notice to those who were named is given to whoever asks, and to nobody unasked: a message on a seized phone "
-        f"endangers its owner. Claims answered in this period: {answered:,}."
+        f"endangers its owner. Claims answered in this period: {_stated(figures, 'claim-answered'):,}."
+    )
+    access = (
+        "Closed days were opened to nobody but subscribers, to each their own, with their card and custodians: "
+        f"{_stated(figures, 'access-answered'):,} times in this period. Source: headquarters' statements of the kind "
+        "access-answered. Each says that a card asked, and not that its owner was free; each custodian keeps its own "
+        "count of a day."
     )
     return (
         Heading("How to read this"),
-        Bullets((*_READING, notice)),
+        Bullets((*_READING, notice, access)),
         Heading("Sources of the questions", 3),
         Paragraph(
             "Read: the indicator P11a of Ranking Digital Rights on demands for user information, in a stored copy of "
@@ -244,6 +249,12 @@ def _reading(figures: Figures) -> tuple[Block, ...]:
             "only the notice and the summary were read. No sentence is copied."
         ),
     )
+
+
+def _stated(figures: Figures, kind: str) -> int:
+    """How many statements of a kind were made, or where only the log was asked, how many it tells."""
+    found = next(item for item in figures.statements if item.kind == kind)
+    return found.published if found.made == UNKNOWN else found.made
 
 
 def _row_words(table: str, row: str) -> str:
