@@ -31,7 +31,7 @@ KNOWN = {
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The wheels of what is installed at a branch, built from the tree."""
     out = tmp_path_factory.mktemp("wheels")
-    uv = shutil.which("uv")
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     if uv is None and not os.environ.get("CI"):
         pytest.skip("uv is not on this machine, and the wheels are built with it")
     assert uv is not None

@@ -25,7 +25,7 @@ VECTORS: dict[str, Any] = json.loads((ROOT / "vectors" / "log.json").read_text()
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel of unheld-verify, built from the tree."""
     out = tmp_path_factory.mktemp("wheel")
-    uv = shutil.which("uv")
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     if uv is None and not os.environ.get("CI"):
         pytest.skip("uv is not on this machine, and the wheel is built with it")
     assert uv is not None
