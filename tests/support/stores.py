@@ -173,6 +173,29 @@ class TestStore:
         return textfile.write(table, folder / f"{len(list(folder.iterdir())):04}.csv")
 
 
+@dataclass
+class Saved:
+    """A deployment, and everything of its folder as it was: each test gets it back in the same place.
+
+    One with copies of the tree names their places, so that it cannot be used from another folder.
+    """
+
+    made: TestStore
+
+    def __post_init__(self) -> None:
+        shutil.copytree(self.made.folder, self._kept)
+
+    def again(self) -> TestStore:
+        """As it was, whatever was done since."""
+        shutil.rmtree(self.made.folder)
+        shutil.copytree(self._kept, self.made.folder)
+        return TestStore(self.made.folder, Deployment(self.made.root), self.made.now)
+
+    @property
+    def _kept(self) -> Path:
+        return self.made.folder.with_name(f"{self.made.folder.name}-kept")
+
+
 def made_store(
     tmp_path: Path,
     n: int = 1,

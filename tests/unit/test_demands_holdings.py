@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.calls import ALICE, BOB, FIRST, Call, calls, registry, snapshot
 from tests.support.demands import Registered
-from tests.support.stores import TestStore, made_store
+from tests.support.stores import Saved, TestStore, made_store
 from unheld.demands import holdings
 from unheld.demands.model import Held
 from unheld_verify import columns
@@ -18,16 +18,22 @@ from unheld_verify import columns
 DAY = columns.day_of(FIRST)
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> TestStore:
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
     """Calls of two days: the first closed, the second open."""
-    store = made_store(tmp_path, n=3, t=2)
+    store = made_store(tmp_path_factory.mktemp("made"), n=3, t=2)
     store.open_day(FIRST)
     store.ingest(calls(Call(ALICE), Call(BOB, to=ALICE)))
     store.close()
     store.open_day(FIRST + timedelta(1))
     store.ingest(calls(Call(ALICE, FIRST + timedelta(1))))
-    return store
+    return Saved(store)
+
+
+@pytest.fixture
+def made(saved: Saved) -> TestStore:
+    """As it was, for one test."""
+    return saved.again()
 
 
 def looked(made: TestStore, *asks: str, begins: int = DAY - 1, ends: int = DAY + 2) -> Held:

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
-from tests.support.stores import FIRST_DAY, TestStore, made_store
+from tests.support.stores import FIRST_DAY, Saved, TestStore, made_store
 from unheld.assembly import CLOCK_VARIABLE
 from unheld.exit import certificate, held, issuing
 from unheld.exit.limits import LIMITS
@@ -33,16 +33,22 @@ NEXT = FIRST_DAY + timedelta(days=1)
 README = Path(__file__).parents[2] / "README.md"
 
 
-@pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TestStore:
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
     """A store with one closed day, three custodians of whom two open a day, and a copy of the tree."""
-    store = made_store(tmp_path, n=3, t=2, copies=1)
+    store = made_store(tmp_path_factory.mktemp("made"), n=3, t=2, copies=1)
     store.open_day(FIRST_DAY)
     store.ingest(OPERATOR.day(FIRST_DAY))
     store.close()
     Inventory(store.root).add(Place("mediation", "operations", "call records", "13 months", False, "2026-06-30"))
-    monkeypatch.setenv(CLOCK_VARIABLE, str(store.now))
-    return store
+    return Saved(store)
+
+
+@pytest.fixture
+def made(saved: Saved, monkeypatch: pytest.MonkeyPatch) -> TestStore:
+    """As it was, for one test."""
+    monkeypatch.setenv(CLOCK_VARIABLE, str(saved.made.now))
+    return saved.again()
 
 
 def _drop(made: TestStore) -> leave.Dropped:

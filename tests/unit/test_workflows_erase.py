@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.calls import ALICE, BOB, CAROL, FIRST, OFF_NET, Call, calls, facts, held, registry, trees
 from tests.support.refusing import refusing
-from tests.support.stores import TestStore, made_store
+from tests.support.stores import Saved, TestStore, made_store
 from unheld.plans import planning
 from unheld.workflows import doctor, status
 from unheld_branch.keys.parties.newcomers import Newcomers
@@ -36,13 +36,19 @@ SECOND = FIRST + timedelta(1)
 SIM = "001010000000001"
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> TestStore:
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
     """A store of three custodians with a copy, its first day open, and some records."""
-    made = made_store(tmp_path, n=3, t=2, copies=1)
+    made = made_store(tmp_path_factory.mktemp("made"), n=3, t=2, copies=1)
     made.open_day(FIRST)
     made.ingest(calls(Call(ALICE, to=OFF_NET), Call(BOB), Call(CAROL, FIRST - timedelta(2))))
-    return made
+    return Saved(made)
+
+
+@pytest.fixture
+def made(saved: Saved) -> TestStore:
+    """As it was, for one test."""
+    return saved.again()
 
 
 def planned(made: TestStore, *identities: str) -> planning.Planned:
