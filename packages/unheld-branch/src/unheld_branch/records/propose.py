@@ -127,6 +127,7 @@ def _delimiter(lines: Sequence[str]) -> str:
     """The sign that cuts the most lines into the same number of cells, of two or more."""
 
     def agreement(sign: str) -> tuple[int, int]:
+        """How many lines it cuts alike, and into how many cells but one."""
         counts = [line.count(sign) for line in lines]
         usual = max(set(counts), key=counts.count)
         return (counts.count(usual), usual) if usual else (0, 0)

@@ -93,6 +93,7 @@ class _Finder:
 
     @classmethod
     def of(cls, sealer: Sealer, parties: PartyKeys) -> _Finder:
+        """Parties by the handles that their blocks have in the open day."""
         handles = sealer.handles(parties).view(">u8").astype(np.uint64)
         order = np.argsort(handles, kind="stable")
         return cls(parties, handles[order], order)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -33,36 +33,40 @@ FreezeDays = Annotated[
 Anew = Annotated[bool, typer.Option("--anew", help="Give up a ceremony that was begun and never founded.")]
 
 
+def _proposing(check: Callable[[bool], None]) -> Callable[..., Answer]:
+    """A command that proposes a set, once `check` finds it right; it is told whether somebody said who they are."""
+
+    def propose(
+        name: Names = None,
+        here: Here = False,
+        threshold: Threshold = 0,
+        begins: Begins = "",
+        freeze_days: FreezeDays = FREEZE_DAYS,
+        anew: Anew = False,
+    ) -> Answer:
+        check(bool(name) or here)
+        return _proposed(name, here, threshold, begins, freeze_days, anew)
+
+    propose.__doc__ = check.__doc__
+    return propose
+
+
 @command(custody, "init", Surface.FIGURES)
-def init(
-    name: Names = None,
-    here: Here = False,
-    threshold: Threshold = 0,
-    begins: Begins = "",
-    freeze_days: FreezeDays = FREEZE_DAYS,
-    anew: Anew = False,
-) -> Answer:
+@_proposing
+def init(named: bool) -> None:
     """Propose the first set of custodians. Nothing counts before unheld custody go has founded it."""
     if custodians.before(deployment()) is not None:
         raise UsageError("this store has custodians: unheld custody rotate proposes those that follow them")
-    if not name and not here:
+    if not named:
         raise UsageError("say who they are: --name NAME=URL for each, or --here for custodians on this machine")
-    return _proposed(name, here, threshold, begins, freeze_days, anew)
 
 
 @command(custody, "rotate", Surface.FIGURES)
-def rotate(
-    name: Names = None,
-    here: Here = False,
-    threshold: Threshold = 0,
-    begins: Begins = "",
-    freeze_days: FreezeDays = FREEZE_DAYS,
-    anew: Anew = False,
-) -> Answer:
+@_proposing
+def rotate(named: bool) -> None:
     """Propose a new set for later days: others, another threshold or the same again, with fresh seeds and keys."""
     if custodians.before(deployment()) is None:
         raise UsageError("this store has no custodians yet: unheld custody init proposes the first")
-    return _proposed(name, here, threshold, begins, freeze_days, anew)
 
 
 def _proposed(names: Sequence[str] | None, here: bool, t: int, begins: str, freeze_days: int, anew: bool) -> Answer:
