@@ -3,7 +3,7 @@ PY ?= python3
 BIN := .venv/bin
 STAMP := .venv/.locked
 
-.PHONY: setup demo test test-all check bench bench-seal debian clean
+.PHONY: setup demo test test-slow test-all check bench bench-seal debian clean
 
 setup: $(STAMP)
 
@@ -18,7 +18,10 @@ demo: setup
 	@$(BIN)/unheld demo --out demo
 
 test: debian
-	$(BIN)/pytest -n 2 -m "not long"
+	$(BIN)/pytest -n 2 -m "not slow and not long"
+
+test-slow: debian
+	$(BIN)/pytest -n 2 -m "slow and not long"
 
 test-all: debian
 	$(BIN)/pytest -n 2

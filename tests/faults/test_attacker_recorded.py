@@ -110,7 +110,9 @@ def test_a_seized_branch_reads_no_closed_day(sound: Run) -> None:
     assert loot.figures(sound.truth).opened == 0
 
 
-@pytest.mark.parametrize("fault", FORGETTING)
+@pytest.mark.parametrize(
+    "fault", [FORGETTING[0], *(pytest.param(fault, marks=pytest.mark.slow) for fault in FORGETTING[1:])]
+)
 def test_a_forgetting_that_is_none_is_caught(fault: str, tmp_path: Path, sources: Path) -> None:
     """A slot that keeps, renames or deletes, and a node key that outlives a split: the forgotten party opens."""
     with recorded(tmp_path, sources, fault) as run:

@@ -17,7 +17,11 @@ from unheld_branch.workflows.apply import Applied
 from unheld_slots.slot import FileSlot
 from unheld_verify.errors import StateError
 
-SEEDS = [*range(1, 4), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(4, 16))]
+SEEDS = [
+    1,
+    *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 4)),
+    *(pytest.param(seed, marks=pytest.mark.long) for seed in range(4, 16)),
+]
 ZERO = {
     (1, "in the country: people tied to a name and an identity paper"),
     (1, "in the country: days of people's lives, readable"),
@@ -54,6 +58,7 @@ def row(story: Story, scene: int, begins: str) -> Measure:
     return found
 
 
+@pytest.mark.slow
 def test_what_is_not_protected_is_shown(tmp_path: Path) -> None:
     """The right's figures are not all zero: until it lapses the past opens for all custodians, and today for root."""
     story = tiny(tmp_path / "demo", 20)
@@ -74,6 +79,7 @@ def test_a_source_left_lying_turns_red(tmp_path: Path) -> None:
     assert red(story) >= ZERO - {(4, "a large tree: rows that a backup opens after the drop")}
 
 
+@pytest.mark.slow
 def test_custodians_in_the_country_turn_red(tmp_path: Path) -> None:
     """Where the custodians stand beside the branch, its past is readable there."""
     inside = vars(SealedNetwork)["country"].fget
@@ -84,6 +90,7 @@ def test_custodians_in_the_country_turn_red(tmp_path: Path) -> None:
     assert (1, "in the country: days of people's lives, readable") in red(story)
 
 
+@pytest.mark.slow
 def test_a_backup_with_the_slots_turns_red(tmp_path: Path) -> None:
     """Where backups hold the slots too, the buyer reads what was forgotten."""
     with patch.object(recorder, "SLOT_SUFFIX", ".nothing-is-called-so"):
@@ -112,6 +119,7 @@ def test_a_key_that_is_not_overwritten_turns_red(tmp_path: Path) -> None:
     assert (1, "anywhere: of one person who was forgotten") in red(story)
 
 
+@pytest.mark.slow
 def test_a_drop_that_is_not_applied_gets_no_certificate(tmp_path: Path) -> None:
     """Where the drop only says that it was done, the demo ends there: there is no certificate to show."""
     done = Dropped(Applied("everything", 60, 0, 3, 1.0), "file", 2, 8)

@@ -127,6 +127,9 @@ def forgotten(life: Life) -> None:
     life.moment("end")
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     folder = tmp_path_factory.mktemp("far")

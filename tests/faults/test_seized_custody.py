@@ -23,7 +23,11 @@ N, T = 4, 2
 OPERATOR = Operator(seed=17, subscribers=10, days=30)
 LIFETIMES = {"charge": 20, "contact": 8, "place": 3, "identity": 62}
 LONGEST = max(LIFETIMES[cls] for cls in RECORD_CLASSES)
-SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 12))]
+SEEDS = [
+    0,
+    pytest.param(1, marks=pytest.mark.slow),
+    *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 12)),
+]
 
 
 def drawn(seed: int, days: int) -> tuple[int, str]:

@@ -89,6 +89,7 @@ def test_pushes_to_a_long_lived_key_are_caught(tmp_path: Path) -> None:
         assert (opened(alone), opened(alone, "answer")) == (EVERYTHING, 0)
 
 
+@pytest.mark.slow
 def test_reply_keys_left_in_memory_are_caught(tmp_path: Path) -> None:
     """One-time keys that stay in a process of the branch open what was recorded; without the line they open nothing."""
     left: list[bytes] = []
@@ -104,6 +105,7 @@ def test_reply_keys_left_in_memory_are_caught(tmp_path: Path) -> None:
         assert (opened(alone), opened(replace(alone, lines=()))) == (EVERYTHING, 0)
 
 
+@pytest.mark.slow
 def test_custodians_that_keep_day_keys_are_caught(tmp_path: Path) -> None:
     """Day keys that custodians write down outlive every lapse."""
     log = tmp_path / "day.keys"
@@ -122,6 +124,7 @@ def test_custodians_that_let_nothing_lapse_are_caught(tmp_path: Path) -> None:
         assert [opened(moment.with_custodians(range(held))) for held in (T - 1, T)] == [0, EVERYTHING]
 
 
+@pytest.mark.slow
 def test_ceremony_keys_that_are_kept_are_caught(tmp_path: Path) -> None:
     """Transport keys that outlive the founding open the deals that lie at the branch for ever: every day of the set."""
     log = tmp_path / "transport.keys"
@@ -134,6 +137,7 @@ def test_ceremony_keys_that_are_kept_are_caught(tmp_path: Path) -> None:
         assert [opened(all_of_them, edge) for edge in ("deal-box", "chain from seed")] == [0, 0]
 
 
+@pytest.mark.slow
 def test_seeds_that_are_kept_are_caught(tmp_path: Path) -> None:
     """Seeds that dealers write down are known by their commitments, and are every day of the set."""
     log = tmp_path / "seeds"

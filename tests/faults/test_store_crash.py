@@ -142,7 +142,10 @@ def _again(made: TestStore, act: Act) -> None:
 
 @pytest.mark.parametrize(
     ("name", "copies"),
-    [*((name, 0) for name in CASES), ("ingest", 1), ("forget", 2)],
+    [
+        *((name, 0) for name in CASES),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in (("ingest", 1), ("forget", 2))),
+    ],
 )
 def test_a_crash_anywhere_leaves_the_old_state_or_the_new(tmp_path: Path, name: str, copies: int) -> None:
     """After a crash at any durable step the store opens whole with one key a vault, and doing it again ends the act."""
@@ -166,7 +169,7 @@ def test_a_crash_anywhere_leaves_the_old_state_or_the_new(tmp_path: Path, name: 
         after(made)
 
 
-@pytest.mark.parametrize("copies", [0, 1, 2])
+@pytest.mark.parametrize("copies", [0, *(pytest.param(count, marks=pytest.mark.slow) for count in (1, 2))])
 def test_a_store_that_crashed_in_a_forgetting_never_holds_both_keys_and_serves(tmp_path: Path, copies: int) -> None:
     """Whatever step of a forgetting was cut off, an opened store opens the party's records or has no key to them."""
     made = made_store(tmp_path / "m", copies=copies)
