@@ -15,7 +15,7 @@ import pytest
 from tests.support.commands import Box, Ended
 from tests.support.served import Served, served
 from tests.support.stores import made_store
-from unheld.assembly import CLOCK_VARIABLE
+from unheld.assembly import CLOCK_VARIABLE, Deployment
 from unheld.workflows import custody
 from unheld.workflows.custody import Proposal
 from unheld_verify.errors import BadInputError
@@ -248,6 +248,11 @@ def box(tmp_path: Path) -> Box:
         (["rotate", "--name", "A=http://a/v1", "--threshold", "2"], 1, "2 of 1 is not possible"),
         (["rotate", "--begins", "2026-07-01"], 1, "2026-07-02 or later"),
         (["rotate", "--begins", "soon"], 1, "is not a date"),
+        (["rotate", "--name", "A\u202eB=http://a/v1"], 1, "'A\\u202eB': write 1 to 80 signs that can be seen"),
+        (["rotate", "--name", "A\u200b=http://a/v1"], 1, "write 1 to 80 signs that can be seen"),
+        (["rotate", "--name", " A=http://a/v1"], 1, "without space at the ends"),
+        (["rotate", "--name", f"{'A' * 81}=http://a/v1"], 1, "write 1 to 80 signs"),
+        (["rotate", "--name", "\u00e9=http://a/v1", "--name", "e\u0301=http://b/v1"], 1, "each name once"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -259,6 +264,29 @@ def test_a_set_that_cannot_be_is_refused(box: Box, words: list[str], code: int, 
     assert why in ended.err
     assert [path.name for path in (box.folder / "s.register" / "custody").iterdir()] == ["set-1"]
     assert not (box.folder / "s.register" / "custodians.toml").exists()
+
+
+def test_a_name_has_one_spelling(box: Box) -> None:
+    """However a keyboard composes its letters, what is signed and kept is the composed form, and reading finds it."""
+    typed = "Ho\u0308gskolan"
+    urls = ["--name", f"{typed}=http://127.0.0.1:9/v1", "--name", "Tara=http://127.0.0.1:9/v1"]
+    assert box("custody", "rotate", *urls).code == 0
+
+    deployment = Deployment(box.root)
+    assert deployment.ceremonies()[2].draft.names == ("H\u00f6gskolan", "Tara")
+    path = box.folder / "s.register" / "custodians.toml"
+    path.write_text(path.read_text().replace("H\u00f6gskolan", typed))
+    assert "H\u00f6gskolan" in box("custody", "go").err
+
+
+@pytest.mark.parametrize("origin", ["log\u202egro.elpmaxe", "log\x07.example.org", "x" * 201])
+def test_a_store_s_name_can_be_seen(tmp_path: Path, origin: str) -> None:
+    """No origin that reads as another one is pinned for ever, and nothing is made."""
+    ended = Box(tmp_path)("init", "--origin", origin)
+
+    assert (ended.code, ended.out) == (1, "")
+    assert "origin: " in ended.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_who_they_are_is_said_on_purpose(tmp_path: Path) -> None:

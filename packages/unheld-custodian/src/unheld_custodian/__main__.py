@@ -21,6 +21,7 @@ from unheld_slots import durable
 from unheld_slots.places import name_slots, slot_uri
 from unheld_slots.slot import Slot, check_new, create_slot, open_slot
 from unheld_verify.errors import LockedError, NoStoreError, StateError, UnheldError, UsageError
+from unheld_verify.roster import custodian_name
 
 NAME = "custodian"
 _OLD_SECONDS = 3 * service.TICK_SECONDS
@@ -78,7 +79,7 @@ def _desk(folder: Path, uri: str | None, name: str | None) -> Desk:
     if uri not in (None, slot_uri(slots, NAME)):
         raise UsageError(f"this custodian's secret is kept in {slot_uri(slots, NAME)}: leave --slot out")
     desk = Desk.open(folder, open_slot(slot_uri(slots, NAME)), _now, _elapsed)
-    if name not in (None, desk.name):
+    if name is not None and custodian_name(name) != desk.name:
         raise UsageError(f"this custodian is called {desk.name}, as its sets know it: leave --name out")
     return desk
 

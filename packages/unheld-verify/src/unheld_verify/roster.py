@@ -24,6 +24,7 @@ from typing import Any
 from unheld_verify import columns, crypto, note, signed
 from unheld_verify.errors import BadInputError, VerificationError, WrongKeyError
 from unheld_verify.signed import Document, Signed
+from unheld_verify.words import name_of
 
 FREEZE_DAYS = 14
 ISSUES_MOST = 8
@@ -120,6 +121,11 @@ class Deal:
             "commitments": {str(component): made.hex() for component, made in self.commitments.items()},
             "boxes": boxes,
         }
+
+
+def custodian_name(text: str) -> str:
+    """What a custodian may be called, in the spelling that drafts have. Raises BadInputError."""
+    return name_of(text, NAME_MOST, "name of a custodian")
 
 
 def draft_of(said: Signed) -> Draft:
@@ -464,7 +470,7 @@ def _commitment(roster: Roster, number: int, seed: bytes) -> bytes:
 
 
 def _is_sound(draft: Draft) -> bool:
-    names = {name for name in draft.names if 0 < len(name) <= NAME_MOST and name.isprintable() and name == name.strip()}
+    names = {name for name in draft.names if _is_name(name)}
     numbers = (draft.set, draft.t, draft.freeze_days, draft.late_days, *draft.lifetimes.values())
     return (
         (len(draft.store), len(draft.branch), len(draft.headquarters)) == (16, 32, 32)
@@ -473,3 +479,10 @@ def _is_sound(draft: Draft) -> bool:
         and 0 <= draft.set < 2**32
         and 1 <= draft.freeze_days <= 60
     )
+
+
+def _is_name(name: str) -> bool:
+    try:
+        return name == custodian_name(name)
+    except BadInputError:
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -117,3 +118,17 @@ def _shown(value: Any) -> str:
 def one_line(text: str) -> str:
     """`text` on one line: what a file holds must not write lines or colours of its own into a result."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def name_of(text: str, most: int, what: str) -> str:
+    """A name in its one spelling, NFC: two that look the same are the same. `what` says whose name it is.
+
+    Raises BadInputError where it is empty, longer than `most`, has space at an end, or signs that nobody sees: those
+    turn the direction of what stands after them, and let one name pass for another.
+    """
+    name = unicodedata.normalize("NFC", text)
+    if not 0 < len(name) <= most or not name.isprintable() or name != name.strip():
+        raise BadInputError(
+            f"{what}: {ascii(text)[: 2 * most]}: write 1 to {most} signs that can be seen, without space at the ends"
+        )
+    return name

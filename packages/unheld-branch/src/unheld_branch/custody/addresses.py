@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from unheld_slots import durable
 from unheld_slots.places import read_toml
 from unheld_verify.errors import BadInputError
+from unheld_verify.roster import custodian_name
 
 FILE = "custodians.toml"
 _SET = "set-"
@@ -29,7 +30,10 @@ def read(path: Path) -> dict[int, dict[str, str]]:
             raise BadInputError(f"{path}: {title}: write [set-NUMBER], and in it lines of NAME = URL")
         for url in named.values():
             check_url(url, f"{path}: {title}")
-    return {int(title.removeprefix(_SET)): dict(named) for title, named in found.items()}
+    return {
+        int(title.removeprefix(_SET)): {custodian_name(name): url for name, url in named.items()}
+        for title, named in found.items()
+    }
 
 
 def write(path: Path, places: Mapping[int, Mapping[str, str]]) -> None:

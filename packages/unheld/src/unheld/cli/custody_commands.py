@@ -16,7 +16,7 @@ from unheld.workflows import custody as custodians
 from unheld.workflows.custody import Proposal, Standing
 from unheld_verify import columns, spoken
 from unheld_verify.errors import BadInputError, UsageError
-from unheld_verify.roster import FREEZE_DAYS
+from unheld_verify.roster import FREEZE_DAYS, custodian_name
 
 custody = group("custody", "Custodians: who they are, what they hold, how they are founded, frozen and replaced.")
 
@@ -81,7 +81,8 @@ def _proposed(names: Sequence[str] | None, here: bool, t: int, begins: str, free
 def _urls(given: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for item in given:
-        name, equals, url = item.partition("=")
+        given_name, equals, url = item.partition("=")
+        name = custodian_name(given_name) if given_name else ""
         if not equals or not name or name in found:
             raise BadInputError(f"--name {item}: write NAME=URL, each name once, as the custodian was made with")
         found[name] = url

@@ -17,8 +17,10 @@ from unheld_branch.workflows.sinks import Sinks
 from unheld_slots.slot import check_new
 from unheld_verify import columns, crypto, note
 from unheld_verify.errors import BadInputError, StateError
+from unheld_verify.words import name_of
 
 _SET = 1
+_ORIGIN_MOST = 200
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ def found(deployment: Deployment, wishes: Wishes) -> Policy:
     _check_slots(deployment, wishes)
     store_id = crypto.random_bytes(16)
     seeds = {"log": crypto.random_bytes(32), "plan": crypto.random_bytes(32)}
-    origin = wishes.origin or f"unheld.invalid/{store_id.hex()[:12]}"
+    origin = (
+        name_of(wishes.origin, _ORIGIN_MOST, "origin") if wishes.origin else f"unheld.invalid/{store_id.hex()[:12]}"
+    )
     CoarsenRule.parse(wishes.coarsen)
     NumberRule(home=wishes.home or None, bare="national" if wishes.home else "international")
     policy = Policy(
