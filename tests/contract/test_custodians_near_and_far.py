@@ -9,12 +9,13 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from tests.support.ceremony import DAY, NOON, SEEDS, STORE, World, plan_of, refused
+from tests.support.ceremony import DAY, NOON, SEEDS, STORE, Clock, World, plan_of, refused
 from unheld.testing.simdisk import Disk, MemorySlot
 from unheld_branch.custody.http import HttpTransport
 from unheld_custodian import service
@@ -57,30 +58,29 @@ def over_http(desk: Desk, folder: Path) -> Iterator[Far]:
         thread.join()
 
 
+@dataclass
 class Place(World):
     """A world of one custodian, and how to start it again."""
 
-    start: Callable[[], None]
+    start: Callable[[], None] = lambda: None
 
 
 @pytest.fixture(params=["a file here", "memory here", "a file over HTTP"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A founded custodian."""
-    made = Place.of(tmp_path, 1)
-    disk = Disk()
-    if request.param == "memory here":
-        made.desks[0] = Desk.create(tmp_path / "m", MemorySlot(disk), "Custodian 0", made.clocks[0])
+    made, disk = Place(tmp_path, clocks=[Clock()]), Disk()
+    in_memory, over = request.param.startswith("memory"), request.param.endswith("HTTP")
+    slot: Slot = MemorySlot(disk) if in_memory else FileSlot.create(tmp_path / "0.slot")
+    made.desks = [Desk.create(tmp_path / "c0", slot, "Custodian 0", made.clocks[0])]
     with ExitStack() as lines:
 
         def start() -> None:
             lines.close()
-            folder = tmp_path / ("m" if request.param == "memory here" else "c0")
-            slot: Slot = MemorySlot(disk) if folder.name == "m" else FileSlot.open(tmp_path / "0.slot")
-            desk = Desk.open(folder, slot, made.clocks[0])
-            over = request.param.endswith("HTTP")
-            made.desks[0] = cast("Desk", lines.enter_context(over_http(desk, folder))) if over else desk
+            again: Slot = MemorySlot(disk) if in_memory else FileSlot.open(tmp_path / "0.slot")
+            desk = Desk.open(tmp_path / "c0", again, made.clocks[0])
+            made.desks[0] = cast("Desk", lines.enter_context(over_http(desk, tmp_path / "c0"))) if over else desk
 
-        made.start = start  # type: ignore[method-assign]
+        made.start = start
         start()
         made.found()
         yield made
