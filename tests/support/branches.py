@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
+from tests.support.calls import Call, calls
 from tests.support.ceremony import DAY, SEEDS, STORE, World, draft
+from unheld.testing import textfile
 from unheld_branch.custody.attested import Attested
 from unheld_branch.custody.client import Client, Remote
 from unheld_branch.kernel.clock import FixedClock
@@ -17,6 +19,7 @@ from unheld_branch.store import store as stores
 from unheld_branch.store.policy import Policy
 from unheld_branch.store.store import Places, Store
 from unheld_branch.store.targets import Targets, seal_targets
+from unheld_branch.workflows import day, plans
 from unheld_verify import canonical, columns, crypto, custody, note
 from unheld_verify.errors import AwayError
 from unheld_verify.plan import Plan
@@ -129,3 +132,34 @@ def targets_of(store: Store) -> bytes:
 def canonical_of(path: Path) -> object:
     """A JSON file."""
     return canonical.decode(path.read_bytes())
+
+
+def open_day(branch: Branch) -> day.Opened:
+    """Open the day."""
+    with branch.opened() as (store, custodians):
+        return day.open_day(store, custodians)
+
+
+def close_day(branch: Branch) -> day.Closed:
+    """Close the day."""
+    with branch.opened() as (store, custodians):
+        return day.close_day(store, custodians)
+
+
+def written(branch: Branch, name: str, *given: Call) -> Path:
+    """A file of calls."""
+    return textfile.write(calls(*given), branch.folder / f"{name}.csv")
+
+
+def apply(branch: Branch, path: Path) -> str:
+    """What became of a plan's file."""
+    with branch.opened() as (store, custodians):
+        return plans.apply_files(store, custodians, [path])[0].became
+
+
+def dropped(branch: Branch, plan: Plan, name: str = "") -> Path:
+    """A plan in the branch's folder for plans."""
+    (branch.folder / "plans").mkdir(exist_ok=True)
+    path = branch.folder / "plans" / (name or f"{plan.digest[:8]}.json")
+    path.write_bytes(plan.encode())
+    return path

@@ -17,6 +17,7 @@ import pytest
 from tests.support.calls import ALICE, BOB, CAROL, FIRST, OFF_NET, Call, calls, facts, held, names, opened, registry
 from tests.support.refusing import refusing
 from tests.support.stores import MAPPINGS, TestStore, made_store
+from unheld.workflows import doctor, status
 from unheld_branch.keys import folios
 from unheld_branch.store import files, merging
 from unheld_branch.store.blocks import SealedBlocks
@@ -133,6 +134,33 @@ def test_batches_of_a_day_become_one_block_a_folio(made: TestStore) -> None:
     assert [(record["time"], record["duration"]) for record in folio.records] == [
         (5, 5), (10, 31), (10, 21), (20, 20), (30, 30),
     ]  # fmt: skip
+
+
+def test_records_of_a_day_whose_keys_were_lost_open_like_those_of_any_other(made: TestStore) -> None:
+    """Its deliveries are closed as they stand: each keeps its block of a folio, and none is lost."""
+    for second in (30, 20):
+        made.ingest(calls(Call(ALICE, second=second)))
+    (made.deployment.slots / "open.slot").unlink()
+    made.set_clock(FIRST, 86_399)
+
+    closed = made.close()
+
+    assert (closed.batches, closed.records) == (2, 2)
+    made.open_day(SECOND)
+    held = [folio for folio in opened(made).folios("tel:" + ALICE) if folio.column[0] == "charge"]
+    assert sorted(record["time"] for folio in held for record in folio.records) == [20, 30]
+
+
+def test_doctor_names_the_slot_of_today_that_is_lost(made: TestStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong and the mend; and status goes on without it."""
+    (made.deployment.slots / "open.slot").unlink()
+    monkeypatch.setenv("UNHELD_CLOCK", str(made.now))
+
+    (found,) = [one for one in doctor.examine(made.deployment) if one.name == "open day"]
+
+    assert "open.slot" in found.words
+    assert found.advice.startswith("put back the open day's slot")
+    assert status.status(made.deployment)["columns"]["charge"]["open"] == 0
 
 
 def test_classes_of_a_folio_stay_in_step(made: TestStore) -> None:

@@ -100,7 +100,7 @@ def _open(_: argparse.Namespace, store: Store) -> tuple[str, int]:
 
 def _close(_: argparse.Namespace, store: Store) -> tuple[str, int]:
     closed = day.close_day(store, custodians(store))
-    return f"{columns.day_text(closed.day)} is closed: {closed.records:,} records; its keys are overwritten here", 0
+    return f"{columns.day_text(closed.day)} is closed: {closed.records:,} records; no key of it is held here", 0
 
 
 def _lapse(_: argparse.Namespace, store: Store) -> tuple[str, int]:

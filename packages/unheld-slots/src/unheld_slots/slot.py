@@ -31,6 +31,7 @@ __all__ = [
     "check_new",
     "create_slot",
     "open_slot",
+    "renew_slot",
 ]
 
 _MAGIC = b"UNHSLOT1"
@@ -63,6 +64,14 @@ class FileSlot:
         cls.check(path)
         durable.write_file(path, _EMPTY * 2)
         return cls(path, crypto.random_bytes(ID_BYTES))
+
+    @classmethod
+    def renew(cls, path: Path) -> FileSlot:
+        """An empty slot in the place of one that is lost or damaged; what stands there is overwritten first."""
+        if path.is_file() and not path.is_symlink():
+            durable.overwrite(path, 0, bytes(path.stat().st_size))
+            durable.remove_file(path)
+        return cls.create(path)
 
     @classmethod
     def open(cls, path: Path) -> FileSlot:
@@ -131,11 +140,18 @@ class FileSlot:
 
 @dataclass(frozen=True)
 class _Backend:
-    """What a URI's scheme stands for: see that a slot can be made, make it, open it. Each takes a URI."""
+    """What a URI's scheme stands for: see that a slot can be made, make it, open it, renew it. Each takes a URI."""
 
     check: Callable[[str], None]
     create: Callable[[str], Slot]
     open: Callable[[str], Slot]
+    renew: Callable[[str], Slot]
+
+
+def _emptied(uri: str) -> Slot:
+    slot = TokenSlot.open(uri)
+    slot.wipe()
+    return slot
 
 
 _BACKENDS = {
@@ -143,8 +159,9 @@ _BACKENDS = {
         lambda uri: FileSlot.check(_path(uri)),
         lambda uri: FileSlot.create(_path(uri)),
         lambda uri: FileSlot.open(_path(uri)),
+        lambda uri: FileSlot.renew(_path(uri)),
     ),
-    "pkcs11": _Backend(TokenSlot.check, TokenSlot.create, TokenSlot.open),
+    "pkcs11": _Backend(TokenSlot.check, TokenSlot.create, TokenSlot.open, _emptied),
 }
 
 
@@ -161,6 +178,14 @@ def create_slot(uri: str) -> Slot:
 def open_slot(uri: str) -> Slot:
     """Open the slot named by `uri`. Raises BadInputError, NoStoreError, and for a token WrongKeyError, StateError."""
     return _backend(uri).open(uri)
+
+
+def renew_slot(uri: str) -> Slot:
+    """An empty slot in the place of one that is lost or damaged. What it held ends: for what may be asked for again.
+
+    Raises as `create_slot` where nothing can be made there, and as `open_slot` for a token that is away.
+    """
+    return _backend(uri).renew(uri)
 
 
 def _backend(uri: str) -> _Backend:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from unheld_branch.keys.columns import DayKeys
+from unheld_slots import durable
 from unheld_slots.sealed import SealedState
-from unheld_slots.slot import create_slot, open_slot
+from unheld_slots.slot import create_slot, open_slot, renew_slot
 from unheld_verify import crypto
 from unheld_verify.columns import EventColumn
-from unheld_verify.errors import BadInputError
+from unheld_verify.errors import BadInputError, SealedError, UnheldError
 
 _NAME = "open"
 _NONE = b"UNHOPEN0"
 _MAGIC = b"UNHOPEN1"
+_LOST = (
+    "mend: put back the open day's slot and the store's open-*.sealed as they were. Until then what comes is parked; "
+    "the day closes as it stands, and the next opens with a new slot"
+)
 
 
 @dataclass(frozen=True)
@@ -47,31 +53,34 @@ def ended(day: OpenDay) -> OpenDay:
 
 
 class OpenDaySlot:
-    """Where the open day lives: a sealed file in the store, its key in a slot outside it."""
+    """Where the open day lives: a sealed file in the store, its key in a slot outside it.
 
-    def __init__(self, sealed: SealedState) -> None:
-        self._sealed = sealed
+    It is looked for when it is needed: what does not need today's keys goes on where it is lost.
+    """
+
+    def __init__(self, folder: Path, uri: str) -> None:
+        self._folder = folder
+        self._uri = uri
 
     @classmethod
     def create(cls, folder: Path, uri: str) -> OpenDaySlot:
         """Lay out the slot with no day open."""
-        made = cls(SealedState(folder, _NAME, create_slot(uri)))
-        made._sealed.create(_NONE)
-        return made
+        SealedState(folder, _NAME, create_slot(uri)).create(_NONE)
+        return cls(folder, uri)
 
-    @classmethod
-    def open(cls, folder: Path, uri: str) -> OpenDaySlot:
-        """Open an existing one."""
-        return cls(SealedState(folder, _NAME, open_slot(uri)))
+    @cached_property
+    def _sealed(self) -> SealedState:
+        return SealedState(self._folder, _NAME, open_slot(self._uri))
 
     def read(self) -> OpenDay | None:
-        """The open day, or None."""
-        state = self._sealed.load()
-        if state == _NONE:
-            return None
-        if state[:8] != _MAGIC:
-            raise BadInputError("the open day's state is of a version not known here")
-        return OpenDay(DayKeys.from_bytes(state[40:]), state[8:40])
+        """The open day, or None. Raises SealedError with the mend where slot or sealed file are lost or damaged."""
+        try:
+            state = self._sealed.load()
+            if state[:8] not in (_NONE, _MAGIC):
+                raise BadInputError("the open day's state is of a version not known here")
+            return None if state == _NONE else OpenDay(DayKeys.from_bytes(state[40:]), state[8:40])
+        except UnheldError as error:
+            raise SealedError(f"today's keys cannot be read here: {error}\n  {_LOST}") from None
 
     def keep(self, day: OpenDay) -> None:
         """Hold this day; the key of what was held before is overwritten."""
@@ -81,6 +90,13 @@ class OpenDaySlot:
         """Hold no day: today's keys are gone from the branch when this returns."""
         self._sealed.replace(_NONE)
 
-    def words(self) -> str:
-        """The class of the slot, in plain words."""
-        return self._sealed.slot.words()
+    def renew(self) -> None:
+        """Hold no day, in a new slot, in the place of one that is lost or damaged: its keys are of a day that is over.
+
+        Raises what making a slot there raises: a folder that is not mounted, a token that is away.
+        """
+        self.__dict__.pop("_sealed", None)
+        slot = renew_slot(self._uri)
+        for path in self._folder.glob(f"{_NAME}-*.sealed"):
+            durable.remove_file(path)
+        SealedState(self._folder, _NAME, slot).create(_NONE)

@@ -79,8 +79,12 @@ class Store:
         return sets.read(self.folder, self.policy)
 
     def open_day(self) -> OpenDay | None:
-        """The keys of the day that the journal calls open. Keys of any other day are a crash's remains: not served."""
-        held, kept = self.catalog.open_day, self.day_slot.read()
+        """The keys of the day that the journal calls open. Keys of any other day are a crash's remains: not served.
+
+        Raises SealedError with the mend where they cannot be read here.
+        """
+        held = self.catalog.open_day
+        kept = self.day_slot.read() if held is not None else None
         return kept if held is not None and kept is not None and kept.day == held.number else None
 
     def slot_words(self) -> str:
@@ -225,7 +229,7 @@ def _open(places: Places, clock: Clock) -> Store:
     copies = [_vault(copy, places.copy_slots(copy), policy) for copy in places.copies]
     _settle(vault, copies)
     catalog = journal.fold(policy, vault.database.journal())
-    day_slot = OpenDaySlot.open(places.root, places.slot("open"))
+    day_slot = OpenDaySlot(places.root, places.slot("open"))
     return Store(places, policy, vault, copies, day_slot, clock, vault.load(), catalog)
 
 

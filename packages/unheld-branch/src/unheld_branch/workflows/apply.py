@@ -14,6 +14,7 @@ from unheld_branch.store.targets import Targets
 from unheld_branch.store.vault import first_root
 from unheld_branch.workflows.custodians import Custodians, enough, everybody, numbers
 from unheld_verify import columns, grant
+from unheld_verify.errors import SealedError
 from unheld_verify.plan import Plan
 from unheld_verify.statement import Opening
 
@@ -102,13 +103,23 @@ def _everything(store: Store, custodians: Custodians, plan: Plan) -> tuple[int, 
     pending.keep(store.folder, plan)
     said = _said(store, "erase-everything", copies=1 + len(store.copies))
     store.commit({"kind": "erase", "act": "everything", "plan": plan.digest}, say=[said], everything=first_root())
-    store.day_slot.drop()
+    _end_day(store)
     parkkeys.drop(store.folder)
     heard = custodians.erase_everything(plan)
     if everybody(heard):
         pending.done(store.folder, plan)
     enough(heard, "every row is forgotten here; they are told of the columns with each lapse until they testify")
     return rows, 0, len(numbers(heard))
+
+
+def _end_day(store: Store) -> None:
+    """Hold no key of any day, whatever state the slot of the open day is in."""
+    try:
+        store.day_slot.read()
+    except SealedError:
+        store.day_slot.renew()
+    else:
+        store.day_slot.drop()
 
 
 def _said(store: Store, kind: str, **fields: object) -> Opening:

@@ -10,7 +10,9 @@ from unheld_branch.kernel.uptime import uptime
 from unheld_branch.keys.columns import DayKeys, agreeing, complete, corroborated, merge_pushes
 from unheld_branch.keys.parties.rows import Rows
 from unheld_branch.store import daylength, merging, openday, parkkeys, pending, sets
+from unheld_branch.store.files import ColumnFile
 from unheld_branch.store.journal import Catalog
+from unheld_branch.store.openday import OpenDay
 from unheld_branch.store.sealing import Sealer
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
@@ -18,10 +20,11 @@ from unheld_branch.workflows.custodians import Custodians
 from unheld_branch.workflows.delivery import at_most
 from unheld_branch.workflows.ingest import dedup_keys
 from unheld_branch.workflows.routing import month_tree
+from unheld_slots import durable
 from unheld_verify import columns, custody
 from unheld_verify.columns import EventColumn, Push
 from unheld_verify.custody import Heard, reasons
-from unheld_verify.errors import PartialError, StateError
+from unheld_verify.errors import PartialError, SealedError, StateError
 from unheld_verify.roster import Draft
 
 _DAY = 86_400
@@ -84,11 +87,13 @@ def open_day(store: Store, custodians: Custodians) -> Opened:
     """Open the day. The keys go into the open-day slot; a day that lost them is given them again.
 
     Raises StateError when an earlier day is still open, or when fewer than t custodians answer: then park. Raises
-    PartialError when the day is open and a custodian refuses its parking keys.
+    SealedError, and asks nobody, when the keys of the day that is open cannot be read here. Raises PartialError when
+    the day is open and a custodian refuses its parking keys.
     """
     held, day = store.catalog.open_day, next_day(store.catalog, store.clock.now())
     if held is not None and held.number != day:
         raise StateError(f"{columns.day_text(held.number)} is still open: `unheld day close` first")
+    kept = store.day_slot.read() if held is not None else None  # before custodians count one more asking
     if held is None:
         _drop(store, custodians)
     if day is None:
@@ -101,7 +106,6 @@ def open_day(store: Store, custodians: Custodians) -> Opened:
     pushes, left_out = agreeing(whole, draft.n, draft.t)
     keys = _merged(pushes, expected, draft)
     twice = corroborated(pushes, draft.n, draft.t)
-    kept = store.day_slot.read() if held is not None else None
     if kept is None:
         store.day_slot.keep(openday.begin(keys))
     if held is None:
@@ -144,7 +148,8 @@ def close_day(store: Store, custodians: Custodians) -> Closed:
     """Close the open day: one padded block a folio, keys dropped here, the day closed at the custodians.
 
     The order leaves no loss: merged files are durable before the commit, the keys die after it; a crash before the
-    commit leaves the day open, a crash after it is finished by calling again, or by opening the next day.
+    commit leaves the day open, a crash after it is finished by calling again, or by opening the next day. A day that is
+    over and whose keys are lost here closes as it stands: see `_closed_as_it_stands`.
     """
     held = store.catalog.open_day
     if held is None:
@@ -153,16 +158,49 @@ def close_day(store: Store, custodians: Custodians) -> Closed:
             raise StateError("no day is open")
         _drop(store, custodians).check()
         return _closed(store, finished.day)
-    day = store.open_day()
+    day = _held_keys(store, held.number)
     if day is None:
-        raise StateError("the open day's keys are not here: `unheld day open` asks the custodians for them again")
+        return _closed_as_it_stands(store, custodians, held.number)
     batches = store.catalog.open_batches()
     opened = [file for batch in batches for file in batch.files]
     sealer = Sealer(store.folder, store.policy.store_id, day)
     size = merging.slice_size(opened, sum(tree.rows for tree in store.root.trees.values()))
     parts = merging.slices(_leaves(store, held.number), size)
     made = [file for part in parts for file in merging.merge(sealer, opened, part)]
-    text = columns.day_text(held.number)
+    _commit_close(store, held.number, made)
+    _drop(store, custodians).check()
+    return _closed(store, held.number)
+
+
+def _held_keys(store: Store, number: int) -> OpenDay | None:
+    """The open day's keys, or None where they are lost and the day is over. Raises SealedError or StateError before."""
+    over = daylength.over(store.folder, number, store.clock.now(), uptime())
+    try:
+        day = store.open_day()
+    except SealedError:
+        if not over:
+            raise
+        return None
+    if day is None and not over:
+        raise StateError("the open day's keys are not here: `unheld day open` asks the custodians for them again")
+    return day
+
+
+def _closed_as_it_stands(store: Store, custodians: Custodians, number: int) -> Closed:
+    """Close a day whose keys are lost here. Its deliveries are whole, and t custodians open them; they are not merged.
+
+    A folio then has a block for each delivery, so whoever opens it sees how its records came.
+    """
+    files = [file for batch in store.catalog.open_batches() for file in batch.files]
+    _commit_close(store, number, files)
+    for file in files:
+        durable.remove_file((store.folder / file.path).with_suffix(".handles"))
+    custodians.close_day(number).check()
+    return _closed(store, number)
+
+
+def _commit_close(store: Store, number: int, made: Sequence[ColumnFile]) -> None:
+    text, batches = columns.day_text(number), store.catalog.open_batches()
     entry = {
         "kind": "close",
         "day": text,
@@ -170,18 +208,15 @@ def close_day(store: Store, custodians: Custodians) -> Closed:
         "files": [file.entry() for file in made],
         "merged": [batch.id.hex() for batch in batches],
     }
-    records = sum(batch.records for batch in batches)
     said = store.opening(
         "close",
         sealing_day=text,
-        records_at_most=at_most(records),
+        records_at_most=at_most(sum(batch.records for batch in batches)),
         generation=store.root.generation,
         root=store.root_digest().hex(),
         head=store.catalog.head.hex(),
     )
     store.commit(entry, say=[said])
-    _drop(store, custodians).check()
-    return _closed(store, held.number)
 
 
 def _drop(store: Store, custodians: Custodians) -> Heard:
@@ -191,7 +226,12 @@ def _drop(store: Store, custodians: Custodians) -> Heard:
     the journal does not know are an opening's that a crash cut short: the day has not been, and custodians may still
     open it.
     """
-    kept, heard = store.day_slot.read(), Heard(0, 0, ())
+    heard = Heard(0, 0, ())
+    try:
+        kept = store.day_slot.read()
+    except SealedError:  # keys of a day that is over: nobody needs them
+        store.day_slot.renew()
+        return heard
     if kept is None:
         return heard
     if kept.day in store.catalog.days:

@@ -15,6 +15,7 @@ from unheld_branch.kernel.clock import machine_clock
 from unheld_branch.store import store as stores
 from unheld_branch.store.journal import Catalog
 from unheld_branch.workflows import day, plans
+from unheld_verify.errors import SealedError
 
 _HOUR, _DAY = 3600, 86_400
 
@@ -70,8 +71,15 @@ class Service:
         for batch in catalog.waiting() if open_ else ():
             if batch.reason == "outage":
                 yield self.call("unpark", batch.batch.hex())
-        if self.inbox is not None and self.mapping is not None and any(self.inbox.iterdir()):
-            yield self.call("ingest" if open_ else "park", str(self.inbox), "--mapping", str(self.mapping))
+        if self.inbox is None or self.mapping is None or not any(self.inbox.iterdir()):
+            return
+        words = (str(self.inbox), "--mapping", str(self.mapping))
+        if open_:
+            step = self.call("ingest", *words)
+            yield step
+            open_ = step.exit_code != SealedError.exit_code  # else today's keys are lost here
+        if not open_:
+            yield self.call("park", *words)
 
     def _journal(self) -> Catalog:
         return stores.journal_of(self.root)

@@ -16,7 +16,7 @@ from unheld.workflows import custody
 from unheld_branch.store import refusals
 from unheld_branch.store.store import Store
 from unheld_verify import canonical
-from unheld_verify.errors import UnheldError
+from unheld_verify.errors import SealedError, UnheldError
 
 _COPY_ON_WRITE = {"btrfs", "zfs", "bcachefs", "overlay", "nilfs2", "f2fs"}
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "ceph"}
@@ -146,6 +146,11 @@ def _store(store: Store) -> Iterator[Finding]:
     held = store.catalog.open_day
     if held is not None and held.number < store.today():
         yield Finding("open day", "warning", "an earlier day is still open", "unheld day close")
+    try:
+        store.open_day()
+    except SealedError as error:
+        words, _, mend = str(error).partition("\n  mend: ")
+        yield Finding("open day", "failure", words, mend)
     for one in refusals.listed(store.folder, store.today()):
         plan = f"plan {one.digest[:8]} ({one.act})" if one.digest else "a plan that headquarters did not sign"
         yield Finding("erasure", "failure", f"{plan} was refused on {one.day}: {one.why}", "unheld erase plan, again")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 from unheld import assembly
@@ -18,7 +19,7 @@ from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
 from unheld_branch.workflows import lapse, sinks
 from unheld_verify import columns
-from unheld_verify.errors import UnheldError
+from unheld_verify.errors import SealedError, UnheldError
 
 
 def status(deployment: Deployment) -> dict[str, Any]:
@@ -69,7 +70,9 @@ def _at_most(rows: int) -> int:
 def _columns(store: Store) -> dict[str, dict[str, Any]]:
     """By class: event days held, blocks they show, bytes, when the oldest lapses; what is open, what attested gone."""
     held: dict[str, dict[str, Any]] = {}
-    kept, opened = Attested(store.folder, store.sets()), store.open_day()
+    kept, opened = Attested(store.folder, store.sets()), None
+    with suppress(SealedError):  # the doctor says what is wrong with its keys
+        opened = store.open_day()
     for cls in columns.CLASSES:
         files = [file for file in store.catalog.live_files() if file.column.cls == cls]
         days = sorted({file.column.event_day for file in files})
