@@ -6,7 +6,8 @@ import io
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -69,6 +70,12 @@ def root(
     settings.no_input, settings.quiet = no_input, quiet
 
 
+@cache
+def _tree() -> Callable[..., int | None]:
+    """All commands, put together once: it takes longer than most of them, and a process may call many."""
+    return typer.main.get_command(app)
+
+
 def call(words: Sequence[str]) -> int:
     """Run one command and give its exit code. Words that make no command end like every other error."""
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -77,7 +84,7 @@ def call(words: Sequence[str]) -> int:
     values = [word.partition("=")[2] if word.startswith("--") else word for word in words]
     output.settings.unsaid = [value for value in values if _DIGITS.fullmatch(value.removeprefix("+"))]
     try:
-        return int(app(list(words), prog_name=output.PROGRAM, standalone_mode=False) or 0)
+        return int(_tree()(list(words), prog_name=output.PROGRAM, standalone_mode=False) or 0)
     except TyperException as error:
         return _off(words, error)
 
