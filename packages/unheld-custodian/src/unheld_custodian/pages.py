@@ -35,7 +35,6 @@ COOKIE = "unheld"
 COOKIE_SECONDS = 400 * 86_400
 _KEY = "page.json"
 _SCREENS = ("home", "request", "pressure", "history", "settings")
-_PRACTICE = "practice"
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
@@ -145,10 +144,7 @@ class Pages:
 
     async def _act(self, asked: http.Request, root: str, place: str) -> Response:
         data = await body_of(asked, FORM_BYTES)
-        try:
-            given = {name: values[-1] for name, values in parse_qs((data or b"").decode("ascii")).items()}
-        except ValueError:
-            given = {}
+        given = {name: values[-1] for name, values in parse_qs((data or b"").decode("ascii", "replace")).items()}
         act = _ACTS.get(place)
         if act is None or data is None:
             return PlainTextResponse(_TEXTS["none"], 404)
@@ -163,7 +159,7 @@ class Pages:
     ) -> Response:
         name = place or "home"
         overview, requests = await asyncio.to_thread(lambda: (self._desk.overview(), self._desk.requests()))
-        known = {one.id: one for one in (*requests, _practice())}
+        known = {one.id: one for one in (*requests, _PRACTICE)}
         if name not in _SCREENS or (name == "request" and given.get("id") not in known):
             return PlainTextResponse(_TEXTS["none"], 404)
         done = given.get("done") if f"done.{given.get('done')}" in _TEXTS else None
@@ -175,17 +171,11 @@ class Pages:
         return Response(page, error.status if error else 200, media_type="text/html")
 
 
-def _practice() -> Request:
-    """A made-up request, to look at and to answer without anything happening."""
-    words = spoken.words(crypto.sha256(b"practice"))
-    return Request(_PRACTICE, "drill", "", 0, "", _TEXTS["practice.sentence"], words, 0, ())
-
-
 def _decide(desk: Desk, given: Mapping[str, str]) -> str:
     name, choice = given.get("id", ""), given.get("answer")
     if choice not in ("approve", "refuse"):
         raise BadInputError(_TEXTS["answer.unclear"])
-    if name == _PRACTICE:
+    if name == _PRACTICE.id:
         return "?done=practice"
     desk.decide(name, choice == "approve", given.get("said", ""))
     return f"?done={choice}"
@@ -231,6 +221,10 @@ def _resource(name: str) -> str:
 
 _TEXTS: dict[str, str] = json.loads(_resource("en.json"))
 _STYLE = _resource("templates/style.css")
+_PRACTICE = Request(
+    "practice", "drill", "", 0, "", _TEXTS["practice.sentence"], spoken.words(crypto.sha256(b"practice")), 0, ()
+)
+"""A made-up request, to look at and to answer without anything happening."""
 _ENVIRONMENT = Environment(
     loader=PackageLoader("unheld_custodian"), autoescape=True, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import ipaddress
 import json
-import os
 import resource
 import signal
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -28,8 +27,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from unheld_custodian.desk import Desk
 from unheld_custodian.pages import Pages, body_of
-from unheld_slots import durable
-from unheld_verify.errors import LockedError, StateError, UnheldError, UsageError
+from unheld_slots import durable, locks
+from unheld_verify.errors import StateError, UnheldError, UsageError
 
 MOST_BYTES = 8 << 20
 LINES_MOST = 64
@@ -102,18 +101,9 @@ def listening(place: str, *, here: bool = False) -> socket.socket:
         raise StateError(f"{place}: cannot listen there: {error}; is the custodian running already?") from None
 
 
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> AbstractContextManager[None]:
     """Be the one process that works in `folder`. Raises LockedError at once where another does."""
-    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise LockedError(f"{folder}: this custodian is running already") from None
-    else:
-        yield
-    finally:
-        os.close(handle)
+    return locks.locked(folder / _LOCK, f"{folder}: this custodian is running already")
 
 
 def tell_to_freeze(folder: Path) -> None:

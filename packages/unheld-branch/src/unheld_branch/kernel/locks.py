@@ -1,28 +1,14 @@
-"""One writer or many readers a store, across processes: `flock`, released when a process dies."""
+"""One writer or many readers a store, across processes."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from unheld_verify.errors import LockedError
+from unheld_slots import locks
 
 
-@contextmanager
-def locked(path: Path, *, exclusive: bool) -> Iterator[None]:
+def locked(path: Path, *, exclusive: bool) -> AbstractContextManager[None]:
     """Hold the lock file `path`, or raise LockedError at once."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        mode = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-        try:
-            fcntl.flock(handle, mode | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockedError(
-                f"another process works on this store ({path}); wait for it to end, then call again"
-            ) from None
-        yield
-    finally:
-        os.close(handle)
+    words = f"another process works on this store ({path}); wait for it to end, then call again"
+    return locks.locked(path, words, exclusive=exclusive)
