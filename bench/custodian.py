@@ -52,7 +52,7 @@ def lived(days: int) -> tuple[State, int, float]:
 
 def encoded(state: State) -> bytes:
     """The plaintext of the sealed memory."""
-    return encode(Whole("Custodian 0", 0, {(state.store, state.set): state}))
+    return encode(Whole("Custodian 0", {b"": (0, 0, 0)}, {(state.store, state.set): state}))
 
 
 def granted(folder: Path, state: State, grants: int) -> tuple[float, float]:
@@ -61,7 +61,7 @@ def granted(folder: Path, state: State, grants: int) -> tuple[float, float]:
     Each is another label's: a label has few a month.
     """
     today = state.next_day
-    whole = Whole("Custodian 0", 0, {(state.store, state.set): state})
+    whole = Whole("Custodian 0", {b"": (0, 0, 0)}, {(state.store, state.set): state})
     second = today * moves.DAY_SECONDS + _NOON
     custodian = Custodian(Kept.create(folder / NAME, FileSlot.create(folder / "a.slot"), whole), (bytes(16), 1), second)
     pairs = columns.in_order(

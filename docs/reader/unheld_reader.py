@@ -214,7 +214,7 @@ Keys = dict[tuple[Column, int], bytes]  # by column and number of the component
 
 def custodian(data: bytes) -> tuple[Json, Keys]:
     """Header and keys of a custodian of one set. Its chains make the columns of later days, and open none."""
-    must(data[:8] == b"UNHCUST2", "custodian.md: not a custodian's state")
+    must(data[:8] == b"UNHCUST3", "custodian.md: not a custodian's state")
     header_bytes, rest = cut(data[12:], num(data[8:12]))
     (header,) = parsed(header_bytes)["sets"].values()
     rows = pieces(rest[: 43 * header["keys"]], 43)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +140,8 @@ def test_a_lapse_cut_short_is_done_with_the_next(world: World, step: int) -> Non
     world.ask(0, "open", TODAY)
     before = state_of(world)
     due = columns.due("place", DAY, before.lifetimes)
-    world.desks[0]._kept.change(lambda whole: replace(whole, latest=due * 86_400 - 1, confirmed=(due * 86_400 - 1, 0)))
+    world.at(due * 86_400 - 1)
+    world.desks[0].believe(due - 1)
     world.at(due * 86_400)
     failing(world, 0, step)
     words = refused(world.desks[0].handle(custody.knock(world.address(0))))

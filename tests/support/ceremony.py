@@ -175,7 +175,7 @@ def draft(n: int = 3, t: int | None = None, **changed: Any) -> Draft:
 def alone(folder: Path, made: Draft, seeds: Mapping[int, bytes]) -> Custodian:
     """Custodian 0 of a set with these seeds, without a ceremony."""
     state = moves.begun(made, 0, b"k" * 32, seeds, bytes(32), made.begins)
-    whole = Whole(made.names[0], 0, {(made.store, made.set): state})
+    whole = Whole(made.names[0], {b"": (0, 0, 0)}, {(made.store, made.set): state})
     return Custodian(Kept.create(folder / "c", FileSlot.create(folder / "a.slot"), whole), (made.store, made.set))
 
 

@@ -19,7 +19,7 @@ def refusing(act: str, *indexes: int) -> Iterator[None]:
     real = acts._ACTS[act]
 
     def answer(custodian: Custodian, ask: Ask, digest: bytes, time: acts.Now) -> Document:
-        if custodian.index in indexes:
+        if custodian.state.index in indexes:
             raise StateError("not today")
         return real(custodian, ask, digest, time)
 

@@ -264,15 +264,18 @@ def test_an_open_day_is_handed_out_a_few_times_only(custodian: Custodian) -> Non
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        (b"UNHCUST1" + bytes(40), "is of version '1', and this program reads version"),
-        (encode(Whole("x", 0)).replace(b'"latest":0', b'"latesu":0'), "its fields are not: start the program that"),
-        (b"something else", "is not a custodian's"),
+        (b"UNHCUST1" + bytes(40), "of version '1', and this program reads version 3: start"),
+        (
+            encode(Whole("x", {b"": (0, 0, 0)})).replace(b'"times":', b'"timet":'),
+            "its fields are not: start the program that",
+        ),
+        (b"something else", "not a custodian's"),
     ],
 )
 def test_a_memory_of_another_version_names_file_versions_and_mend(tmp_path: Path, written: bytes, said: str) -> None:
     """Who runs an older or newer program over a custodian's folder is told so, and nothing is changed."""
     sealed = SealedState(tmp_path, "custodian", FileSlot.create(tmp_path / "a.slot"))
     sealed.create(written)
-    with pytest.raises(BadInputError, match=rf"custodian-1\.sealed: this state.*{said}"):
+    with pytest.raises(BadInputError, match=rf"custodian-1\.sealed: it .*{said}"):
         _ = Kept(sealed).whole
     assert sealed.load() == written

@@ -347,7 +347,7 @@ def test_the_status_of_one_put_back_says_so_to_the_branch(world: World) -> None:
 @pytest.mark.parametrize("back", [0, 1, 7, kept.TAGS_MOST - 1])
 def test_every_generation_is_known_by_its_own_tag(tmp_path: Path, back: int) -> None:
     """As far back as tags are kept; another tag of it is unknown, and what is older is believed."""
-    whole = Whole("x", 0, tags=b"".join(number.to_bytes(8, "big") for number in range(kept.TAGS_MOST)))
+    whole = Whole("x", {b"": (0, 0, 0)}, tags=b"".join(number.to_bytes(8, "big") for number in range(kept.TAGS_MOST)))
     memory = kept.Kept.create(tmp_path / "c", FileSlot.create(tmp_path / "slot"), whole)
     tags = memory.whole.tags
     memory._sealed = SimpleNamespace(generation=5000)  # type: ignore[assignment]

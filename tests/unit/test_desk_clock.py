@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.ceremony import DAY, NOON, Clock, World
+from tests.support.ceremony import DAY, NOON, Clock, World, draft
+from unheld_custodian import moves
 from unheld_custodian.__main__ import _desk
 from unheld_custodian.acts import JUMP_SECONDS, RUNNING_SECONDS, Watch
 from unheld_custodian.state import Whole, event_column
-from unheld_verify import columns
+from unheld_verify import columns, crypto
 from unheld_verify.errors import StateError
 
 HOUR, A_DAY = 3600, 86_400
@@ -152,7 +153,7 @@ def test_what_ran_is_on_the_disk_within_the_hour(world: World, ran: Ran) -> None
     for _ in range(10):
         ran.second += HOUR
         world.tick(0)
-    assert world.desks[0]._kept.whole.confirmed[1] >= 9 * HOUR
+    assert world.desks[0]._kept.whole.time(b"")[2] >= 9 * HOUR
 
 
 def test_the_program_gives_its_custodian_such_a_clock(tmp_path: Path) -> None:
@@ -161,6 +162,24 @@ def test_the_program_gives_its_custodian_such_a_clock(tmp_path: Path) -> None:
         elapsed = _desk(tmp_path / "c", None, "a")._watch._elapsed
         assert elapsed is not None
         assert 0 < elapsed() <= elapsed()
+
+
+def test_a_headquarters_confirms_the_date_for_its_own_sets_alone(world: World, ran: Ran) -> None:
+    """Whoever feeds the clock and has one headquarters on its side lets nothing of another store's lapse early."""
+    theirs = replace(draft(1), store=b"t" * 16, headquarters=crypto.sign_public(b"t" * 32))
+    kept = world.desks[0]._kept
+    (mine,) = kept.whole.sets.values()
+    other = moves.begun(theirs, 0, b"s" * 32, dict(mine.chains), bytes(32), DAY)
+    other = replace(other, keys=mine.keys)
+    kept.change(lambda whole: replace(whole, sets={**whole.sets, (other.store, 1): other}))
+    world.at(NOON + 400 * A_DAY)
+    world.ask(0, "beat", {"day": columns.day_text(DAY + 400)})
+    world.tick(0)
+    assert not [name for name in kept.whole.sets[mine.store, 1].keys if name[2] == DAY]
+    assert kept.whole.sets[other.store, 1].keys == mine.keys
+    assert world.desks[0].overview().jumped
+    world.desks[0].believe(DAY + 400)
+    assert not [name for name in kept.whole.sets[other.store, 1].keys if name[2] == DAY]
 
 
 steps = st.lists(
@@ -173,7 +192,7 @@ steps = st.lists(
 def test_nothing_makes_an_unconfirmed_clock_run_far_ahead(history: list[tuple[int, int, bool]]) -> None:
     """True time, any setting, any restart: what is believed is at most three days early, a day in one process."""
     clock, ran, true = Clock(NOON), Ran(0), NOON
-    whole = Whole("x", NOON, confirmed=(NOON, 0))
+    whole = Whole("x", {b"": (NOON, NOON, 0)})
     watch, began = Watch(clock, ran), True
     watch.now(whole)
     watch.now(whole)  # as a desk does when it is made
@@ -183,7 +202,7 @@ def test_nothing_makes_an_unconfirmed_clock_run_far_ahead(history: list[tuple[in
         true += passes
         ran.second += 0 if restarts else passes  # what goes by while it is off proves nothing
         clock.second = max(0, clock.second + passes + setting)
-        time = watch.now(whole)
+        time = watch.now(whole)[b""]
         assert time.second <= max(whole.latest, true + JUMP_SECONDS)
         assert not began or time.second <= true + RUNNING_SECONDS
-        whole = replace(whole, latest=time.second, confirmed=(whole.confirmed[0], time.ran))
+        whole = replace(whole, times={b"": (time.second, NOON, time.ran)})

@@ -16,12 +16,12 @@ them, and a thaw is later than the freeze. An ask is answered again when it come
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from unheld_custodian import ceremony, moves
 from unheld_custodian.custodian import Custodian
-from unheld_custodian.state import Request, State, Whole, event_column
+from unheld_custodian.state import State, Time, Whole, event_column
 from unheld_verify import columns, crypto, custody, note, plan, signed, spoken
 from unheld_verify.custody import HEADQUARTERS, SKEW_SECONDS, Ask
 from unheld_verify.errors import BadInputError, NotAllowedError, StateError
@@ -29,9 +29,10 @@ from unheld_verify.signed import Document
 
 JUMP_SECONDS = 3 * moves.DAY_SECONDS
 RUNNING_SECONDS = moves.DAY_SECONDS
+_HOUR = 3600
 _HANDING = ("open", "unpark", "evaluate")
 _ALWAYS = ("status", "beat")
-_IN_DOUBT = ("lapse", "freeze", "thaw", "drill", "retire", "park")
+_IN_DOUBT = (*_ALWAYS, "lapse", "freeze", "thaw", "drill", "retire", "park")
 _ORDERED = ("beat", "freeze", "thaw", "retire")
 
 
@@ -54,6 +55,10 @@ class Now:
         return self.second // moves.DAY_SECONDS
 
 
+Times = Mapping[bytes, Now]
+"""By headquarters, whose word on the date counts for its own sets alone; under nothing for what is of none."""
+
+
 class Watch:
     """Tells the time, and how much of it anybody vouches for. Who feeds a clock can set it ahead, step by step.
 
@@ -66,26 +71,35 @@ class Watch:
     def __init__(self, clock: Callable[[], int], elapsed: Callable[[], float] | None) -> None:
         self._clock = clock
         self._elapsed = elapsed
-        self._confirmed = -1
-        self._began = 0.0
-        self._most = 0
+        self._known: dict[bytes, tuple[int, float, int]] = {}
 
-    def now(self, whole: Whole) -> Now:
+    def now(self, whole: Whole) -> Times:
         """The time, given what is remembered of it."""
-        clock, (since, ran) = self._clock(), whole.confirmed
+        headquarters = {b"", *(state.headquarters for state in whole.sets.values())}
+        return {key: self._of(key, whole.time(key)) for key in headquarters}
+
+    def _of(self, key: bytes, known: Time) -> Now:
+        clock, (latest, since, ran) = self._clock(), known
         if self._elapsed is None:
-            return _now(whole, clock, whole.latest + JUMP_SECONDS, ran)
+            return _now(known, clock, latest + JUMP_SECONDS, ran)
         elapsed = self._elapsed()
-        if self._confirmed != since:  # a new process, or somebody has just confirmed the date
-            self._confirmed, self._began = since, elapsed - ran
-            self._most = min(JUMP_SECONDS, max(0, clock - since - ran) + RUNNING_SECONDS)
-        ran = int(elapsed - self._began)
-        return _now(whole, clock, since + ran + self._most, ran)
+        if self._known.get(key, (-1,))[0] != since:  # a new process, or somebody has just confirmed the date
+            ahead = min(JUMP_SECONDS, max(0, clock - since - ran) + RUNNING_SECONDS)
+            self._known[key] = (since, elapsed - ran, ahead)
+        _, began, ahead = self._known[key]
+        ran = int(elapsed - began)
+        return _now(known, clock, since + ran + ahead, ran)
 
 
-def _now(whole: Whole, clock: int, most: int, ran: int) -> Now:
-    sure, jumped = max(whole.latest, whole.confirmed[0] + ran), clock > most
+def _now(known: Time, clock: int, most: int, ran: int) -> Now:
+    sure, jumped = max(known[0], known[1] + ran), clock > most
     return Now(clock, sure if jumped else max(clock, sure), jumped, ran)
+
+
+def confirmed(whole: Whole, second: int, headquarters: bytes = b"") -> Whole:
+    """The memory once its person said that this is the date, or a headquarters did: then for its own sets alone."""
+    who = whole.times if not headquarters else (b"", headquarters)
+    return replace(whole, times={**whole.times, **{key: (whole.time(key)[0], second, 0) for key in who}})
 
 
 def frozen(whole: Whole, state: State, day: int) -> tuple[str, int]:
@@ -102,23 +116,30 @@ def answer(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document
     if abs(ask.at - time.clock) > SKEW_SECONDS:
         raise NotAllowedError(f"asked at {ask.at}, and the clock here says {time.clock}: set the clocks right")
     older = _is_older(custodian, ask)
-    if ask.act not in _ALWAYS:
-        _check_may(custodian, ask.act, time)
-    if ask.act in _ORDERED:
-        _check_order(custodian, ask)
+    _check(custodian, ask, time)
     body = _ACTS[ask.act](custodian, ask, digest, time)
     return body | custodian.kept.stamp() | ({"rolled_back": True} if older else {})
 
 
-def lapsed(whole: Whole, time: Now) -> Whole:
+def lapsed(whole: Whole, times: Times) -> Whole:
     """The memory without anything that is due, and without sets that nothing is left of. The calendar does this."""
-    gone = [
-        place
+    sets = {
+        place: moves.lapsed(state, times[state.headquarters].day)
         for place, state in whole.sets.items()
-        if state.retired and time.day > state.retired + 2 * max(state.lifetimes.values())
-    ]
-    sets = {place: moves.lapsed(state, time.day) for place, state in whole.sets.items() if place not in gone}
-    return ceremony.expired(replace(whole, sets=sets), time.second)
+        if not (state.retired and times[state.headquarters].day > state.retired + 2 * max(state.lifetimes.values()))
+    }
+    return ceremony.expired(replace(whole, sets=sets), times[b""].second)
+
+
+def remembered(whole: Whole, times: Times) -> Whole:
+    """The memory with the times, where it is another day, or an hour has gone by since they were written down."""
+    return replace(whole, times={key: _remembered(whole.time(key), time) for key, time in times.items()})
+
+
+def _remembered(known: Time, time: Now) -> Time:
+    latest, since, ran = known
+    late = time.day > latest // moves.DAY_SECONDS or time.second > latest + _HOUR or time.ran > ran + _HOUR
+    return (time.second, since, time.ran) if late else known
 
 
 def _is_older(custodian: Custodian, ask: Ask) -> bool:
@@ -134,17 +155,15 @@ def _is_older(custodian: Custodian, ask: Ask) -> bool:
     return older
 
 
-def _check_may(custodian: Custodian, act: str, time: Now) -> None:
-    if time.jumped and act not in _IN_DOUBT:
-        raise StateError("the clock here made a large step: first headquarters or the person here confirms the date")
-    who, _ = frozen(custodian.kept.whole, custodian.state, time.day)
-    if act in _HANDING and who:
-        raise StateError(f"frozen by {who}: nothing is handed out; what is due lapses")
-
-
-def _check_order(custodian: Custodian, ask: Ask) -> None:
+def _check(custodian: Custodian, ask: Ask, time: Now) -> None:
     state = custodian.state
-    if ask.at < state.hq_at or (ask.act == "thaw" and ask.at == state.frozen_at):
+    if time.jumped and ask.act not in _IN_DOUBT:
+        raise StateError("the clock here made a large step: first headquarters or the person here confirms the date")
+    who, _ = frozen(custodian.kept.whole, state, time.day)
+    if ask.act in _HANDING and who:
+        raise StateError(f"frozen by {who}: nothing is handed out; what is due lapses")
+    late = ask.at < state.hq_at or (ask.act == "thaw" and ask.at == state.frozen_at)
+    if ask.act in _ORDERED and late:
         raise NotAllowedError(f"{ask.act}: older than what headquarters said last")
 
 
@@ -185,7 +204,8 @@ def _park(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
 
 
 def _unpark(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
-    shares = custodian.open_parked(note.base64_bytes(_text(ask, "header"), "header"), digest)
+    header, look = note.base64_bytes(_text(ask, "header"), "header"), ask.body.get("look") is True
+    shares = custodian.open_parked(header, digest, look)
     return {"shares": {str(component): share.hex() for component, share in shares.items()}}
 
 
@@ -219,9 +239,10 @@ def _beat(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
     told = ceremony.told(custodian.kept.whole, state.store, ask.body.get("answered", {}))
     words = "headquarters confirmed the date" if time.jumped else ""
     custodian.second = time.clock if time.jumped else time.second
-    custodian.kept.change(lambda _: replace(told, confirmed=(time.clock, 0)), time.clock, words)
-    heard = replace(state, beat_day=max(state.beat_day, day), hq_at=ask.at)
-    custodian.change(lambda _: heard, "heard headquarters")
+    custodian.kept.change(lambda _: confirmed(told, time.clock, state.headquarters), time.clock, words)
+    custodian.change(
+        lambda state: replace(state, beat_day=max(state.beat_day, day), hq_at=ask.at), "heard headquarters"
+    )
     return figures(custodian, today if time.jumped else time.day)
 
 
@@ -273,25 +294,19 @@ def figures(custodian: Custodian, day: int) -> Document:
     lapses = min((columns.due(*pair, state.lifetimes) for pair in held), default=0)
     days = {"day": day, "next_day": state.next_day, "beat": state.beat_day, "lapses": lapses}
     days |= {"retired": state.retired, "frozen_since": since}
-    shown = ("set", "index", "n", "t", "rolled_back")
-    counted = ("keys", "erased", "tombstones")
-    return (
-        {name: getattr(state, name) for name in shown}
-        | {name: len(getattr(state, name)) for name in counted}
-        | {name: columns.day_text(each) if each else "" for name, each in days.items()}
-        | {"store": state.store.hex(), "columns": len(held), "park_periods": len(state.park), "frozen": who}
-        | {"open": [[columns.day_text(one), len(state.issues.get(one, ()))] for one in state.open_days]}
-        | {"generation": kept.generation, "slot": kept.slot}
-    )
+    said: Document = {name: getattr(state, name) for name in ("set", "index", "n", "t", "rolled_back")}
+    said |= {name: len(getattr(state, name)) for name in ("keys", "erased", "tombstones")}
+    said |= {name: columns.day_text(each) if each else "" for name, each in days.items()}
+    said |= {"store": state.store.hex(), "columns": len(held), "park_periods": len(state.park), "frozen": who}
+    said["open"] = [[columns.day_text(one), len(state.issues.get(one, ()))] for one in state.open_days]
+    return said | {"generation": kept.generation, "slot": kept.slot}
 
 
 def _put(custodian: Custodian, kind: str, name: bytes, sentence: str, words: tuple[str, ...] = ()) -> str:
-    state = custodian.state
-    who, store = spoken.caller(state.headquarters), state.store.hex()
-    request = Request(name.hex(), kind, store, state.set, who, sentence, words, custodian.second, ())
+    request = ceremony.request(custodian.state, kind, name, custodian.second, sentence, words)
     whole = custodian.kept.change(lambda whole: ceremony.asked(whole, request))
     found = next(one for one in whole.requests if one.id == request.id)
-    if (found.kind, found.store, found.set) != (kind, store, state.set):
+    if (found.kind, found.store, found.set) != (kind, request.store, request.set):
         raise BadInputError(f"{kind}: a request of this name is there already")
     return found.decision
 

@@ -30,6 +30,7 @@ CEREMONY_DAYS = 30
 REQUESTS_MOST = 50
 
 Heard = tuple[Whole, bytes]
+Words = tuple[str, ...]
 
 
 def heard(whole: Whole, said: Signed, second: int) -> Heard:
@@ -66,6 +67,13 @@ def expired(whole: Whole, second: int) -> Whole:
     return replace(whole, ceremonies=kept, requests=tuple(requests[-REQUESTS_MOST:]))
 
 
+def request(about: Draft | State, kind: str, name: bytes, second: int, sentence: str, words: Words = ()) -> Request:
+    """What the person is asked about a set, by this name; about a draft together with the others that it names."""
+    who, store = spoken.caller(about.headquarters), about.store.hex()
+    members = about.names if isinstance(about, Draft) else ()
+    return Request(name.hex(), kind, store, about.set, who, sentence, words, second, members)
+
+
 def asked(whole: Whole, request: Request) -> Whole:
     """The memory with one more request for the person; one that is there already stays as it is."""
     if any(one.id == request.id for one in whole.requests):
@@ -93,7 +101,7 @@ def _proposed(whole: Whole, draft: Draft, said: Signed, second: int) -> Whole:
     place, known = (draft.store, draft.set), whole.ceremonies.get((draft.store, draft.set))
     if known and known.draft == said.encode():
         return whole
-    if known and not _is_over(whole, place):
+    if known and not _is_over(known):
         earlier = _draft_in(known)
         if known.transport or known.drawn or earlier.headquarters != draft.headquarters:
             raise NotAllowedError(
@@ -101,7 +109,7 @@ def _proposed(whole: Whole, draft: Draft, said: Signed, second: int) -> Whole:
             )
     if whole.name not in draft.names:
         raise BadInputError(f"this custodian is called {whole.name!r}, and the draft names no such custodian")
-    others = {at: one for at, one in whole.ceremonies.items() if at != place and not _is_over(whole, at)}
+    others = {at: one for at, one in whole.ceremonies.items() if at != place and not _is_over(one)}
     known_here = {state.headquarters for state in whole.sets.values()}
     room = [one for one in others.values() if _draft_in(one).headquarters in known_here]
     crowd = len(room) if draft.headquarters in known_here else len(others) - len(room)
@@ -117,7 +125,7 @@ def _proposed(whole: Whole, draft: Draft, said: Signed, second: int) -> Whole:
     before = max((state.t for at, state in whole.sets.items() if at[0] == draft.store), default=0)
     sentence += f" FEWER THAN NOW: of the set that you are in, {before} are needed." if draft.t < before else ""
     whole = replace(whole, ceremonies={**others, place: ceremony}, requests=requests)
-    return asked(whole, _request(draft, said, "draft", second, sentence))
+    return asked(whole, request(draft, "draft", said.digest, second, sentence))
 
 
 def _join(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: int) -> Heard:
@@ -154,16 +162,11 @@ def _verdict(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, secon
         "words by voice: only if they are the same everywhere have you all dealt with each other, and with nobody else."
     )
     words = spoken.words(roster.spoken_digest(said))
-    whole = asked(whole, _request(draft, said, "roster", second, sentence, words))
+    whole = asked(whole, request(draft, "roster", said.digest, second, sentence, words))
     if decision(whole, said.digest) != "approved":
         return whole, custody.wait()
     after = replace(ceremony, drawn=chains, transcript=said.digest, transport=b"")
     return _answered(whole, place, after, said.digest, roster.confirm(said, ceremony.index, ceremony.sign))
-
-
-def _request(draft: Draft, said: Signed, kind: str, second: int, sentence: str, words: tuple[str, ...] = ()) -> Request:
-    store, who = draft.store.hex(), spoken.caller(draft.headquarters)
-    return Request(said.digest.hex(), kind, store, draft.set, who, sentence, words, second, draft.names)
 
 
 def _found(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second: int) -> Heard:
@@ -178,7 +181,6 @@ def _found(whole: Whole, place: Place, ceremony: Ceremony, said: Signed, second:
         return whole, ceremony.said[script.digest]
     today = second // moves.DAY_SECONDS
     state = moves.begun(found.draft, ceremony.index, ceremony.sign, ceremony.drawn, script.digest, today)
-    state = replace(state, latest=second, confirmed=(second, 0))
     others = {other: one for other, one in whole.ceremonies.items() if other != place}
     whole = replace(whole, sets={**whole.sets, place: state}, ceremonies=others)
     whole = moves.noted(whole, second, f"set {state.set} of store {state.store.hex()[:8]}: founded")
@@ -229,11 +231,9 @@ def _told(request: Request, indices: Any) -> Request:
     return replace(request, answered=tuple(one for one in request.members if one in names | set(request.answered)))
 
 
-def _is_over(whole: Whole, place: Place) -> bool:
-    """Whether the person refused, also where headquarters has not come back for the answer, or a complaint ended it."""
-    ceremony = whole.ceremonies[place]
-    refused = any(one.decision == "refused" and _is_of(one, place) for one in whole.requests)
-    return refused or (bool(ceremony.said) and not ceremony.transport and not ceremony.drawn)
+def _is_over(ceremony: Ceremony) -> bool:
+    """Whether the person refused, or a complaint ended it."""
+    return bool(ceremony.said) and not ceremony.transport and not ceremony.drawn
 
 
 def _draft_in(ceremony: Ceremony) -> Draft:

@@ -14,8 +14,8 @@ from unheld_custodian.kept import Kept
 from unheld_custodian.state import Place, State
 from unheld_verify import canonical, columns, crypto, grant, parked
 from unheld_verify.columns import Attestation, EventColumn, ParkPeriod, Push
+from unheld_verify.custody import Address
 from unheld_verify.errors import BadInputError, NoStoreError, NotAllowedError, SealedError
-from unheld_verify.grant import Grant
 from unheld_verify.signed import Signed
 
 
@@ -36,9 +36,9 @@ class Custodian:
             raise NoStoreError(f"no set {self.place[1]} of store {self.place[0].hex()} is held here") from None
 
     @property
-    def index(self) -> int:
-        """Its number among the custodians of the set."""
-        return self.state.index
+    def address(self) -> Address:
+        """Where it is asked. Of its own memory, not of what came: Python finds set 1 under `true` too."""
+        return Address(self.state.store, self.state.set, self.state.index)
 
     def open_day(self, day: int, today: int, ask: bytes = b"") -> Push:
         """Hand out the column keys of sealing day `day`; again and the same ones, until the day is closed.
@@ -98,12 +98,12 @@ class Custodian:
         """Public keys to park under, from the present period to ten weeks (outage) and 14 days (quarantine) ahead."""
         return _publics(self.change(lambda state: moves.parking(state, today), "made parking keys"), today)
 
-    def open_parked(self, header: bytes, ask: bytes = b"") -> dict[int, bytes]:
+    def open_parked(self, header: bytes, ask: bytes = b"", look: bool = False) -> dict[int, bytes]:
         """The shares of a parked batch for the components held here, within a day of the first time.
 
-        `ask` is the digest of what asked for them. Raises SealedError for a quarantine, which nobody opens, and when
-        the key of its period lapsed; NotAllowedError when it was opened before; BadInputError or WrongKeyError when it
-        is not for here.
+        With `look` none, and nothing is counted: it only raises what it would raise. `ask` is the digest of what asked
+        for them. Raises SealedError for a quarantine, which nobody opens, and when the key of its period lapsed;
+        NotAllowedError when it was opened before; BadInputError or WrongKeyError when it is not for here.
         """
         state, wanted = self.state, parked.ParkedHeader.decode(header)
         if (wanted.store, wanted.set, wanted.n, wanted.t) != (state.store, state.set, state.n, state.t):
@@ -114,10 +114,10 @@ class Custodian:
         if private is None:
             raise SealedError(f"parked {wanted.batch.hex()}: its key of {wanted.reason} {wanted.period} has lapsed")
         shares = parked.open_box(private, wanted, state.index)
-        self.change(
-            lambda state: moves.unparked(state, wanted.batch, wanted.period, (self.second, ask)),
-            "opened a parked batch",
-        )
+        after = moves.unparked(state, wanted.batch, wanted.period, (self.second, ask))
+        if look:
+            return {}
+        self.change(lambda _state: after, "opened a parked batch")
         return shares
 
     def evaluate(self, said: Signed, ask: bytes) -> bytes:
@@ -129,7 +129,13 @@ class Custodian:
         held), BadInputError. Then nothing is counted.
         """
         wanted, state = grant.verified(said), self.state
-        self._check_grant(wanted, said.digest, ask)
+        if wanted.store != state.store:
+            raise NotAllowedError("this grant is for another store")
+        grant.check_time(wanted, self.second)
+        if grant.tombstone(state.store, wanted.label) in state.tombstones:
+            raise SealedError("this party was forgotten: nobody is answered for it any more")
+        if state.used.get(said.digest, (ask, 0))[0] != ask:
+            raise NotAllowedError("this grant was answered already: sign a new one")
         values = moves.values(state, set(wanted.columns), wanted.label)
         if not values:
             raise SealedError(
@@ -146,16 +152,6 @@ class Custodian:
         said = f"set {number} of store {store.hex()[:8]}: {words}"
         self.kept.change(lambda whole: replace(whole, sets={**whole.sets, self.place: after}), self.second, said)
         return after
-
-    def _check_grant(self, wanted: Grant, digest: bytes, ask: bytes) -> None:
-        state = self.state
-        if wanted.store != state.store:
-            raise NotAllowedError("this grant is for another store")
-        grant.check_time(wanted, self.second)
-        if grant.tombstone(state.store, wanted.label) in state.tombstones:
-            raise SealedError("this party was forgotten: nobody is answered for it any more")
-        if state.used.get(digest, (ask, 0))[0] != ask:
-            raise NotAllowedError("this grant was answered already: sign a new one")
 
     def _attest(self, state: State, kind: str, day: int, pairs: Collection[EventColumn], issue: int = 0) -> Attestation:
         listed = [[cls, columns.day_text(when)] for cls, when in columns.in_order(pairs)]

@@ -25,7 +25,7 @@ from unheld_slots.slot import Slot
 from unheld_verify import canonical, crypto, custody, signed, spoken
 from unheld_verify.custody import BRANCH, DOOR_SECONDS, Address
 from unheld_verify.errors import BadInputError, NotAllowedError, StateError, UnheldError, WrongKeyError
-from unheld_verify.roster import NAME_MOST
+from unheld_verify.roster import custodian_name
 from unheld_verify.signed import Document
 
 BYTES_MOST = 32 << 20
@@ -72,7 +72,7 @@ class Desk:
         self._kept = Kept(sealed)
         self._watch = acts.Watch(clock, elapsed)
         self._doors: dict[Place, list[_Door]] = {}
-        self._lapsed = -1
+        self._lapsed: dict[bytes, int] = {}
         self._lock = RLock()
 
     @classmethod
@@ -81,10 +81,9 @@ class Desk:
 
         The folder is made where it is missing.
         """
-        if not name or not name.isprintable() or len(name) > NAME_MOST:
-            raise BadInputError("a custodian's name is 1 to 80 printable signs")
+        name = custodian_name(name)
         second = clock()
-        Kept.create(folder, slot, Whole(name, second, confirmed=(second, 0)))
+        Kept.create(folder, slot, Whole(name, {b"": (second, second, 0)}))
         return cls.open(folder, slot, clock, elapsed)
 
     @classmethod
@@ -125,7 +124,7 @@ class Desk:
         Raises BadInputError for an unknown id, NotAllowedError for other words (nothing is decided then), StateError
         where the other answer was given already.
         """
-        with self._at() as time:
+        with self._at() as times:
             request = next((one for one in self._kept.whole.requests if one.id == name), None)
             if request is None:
                 raise BadInputError("there is no such request")
@@ -138,80 +137,85 @@ class Desk:
             requests = tuple(decided if one is request else one for one in self._kept.whole.requests)
             words = f"{wanted} a {request.kind}"
             after = replace(self._kept.whole, requests=requests)
-            self._kept.change(lambda _: after if approve else ceremony.refused(after, request), time.second, words)
+            self._kept.change(
+                lambda _: after if approve else ceremony.refused(after, request), times[b""].second, words
+            )
 
     def freeze(self, words: str = "") -> None:
         """Hand out nothing until the person thaws it here."""
-        with self._at() as time:
-            frozen = self._kept.whole.frozen if self._kept.whole.frozen[0] else (time.second, words[:200])
-            self._kept.change(lambda whole: replace(whole, frozen=frozen), time.second, "frozen by the person here")
+        with self._at() as times:
+            frozen = self._kept.whole.frozen if self._kept.whole.frozen[0] else (times[b""].second, words[:200])
+            self._kept.change(
+                lambda whole: replace(whole, frozen=frozen), times[b""].second, "frozen by the person here"
+            )
 
     def thaw(self) -> None:
         """End the person's freeze."""
-        with self._at() as time:
-            self._kept.change(lambda whole: replace(whole, frozen=(0, "")), time.second, "thawed by the person here")
+        with self._at() as times:
+            self._kept.change(
+                lambda whole: replace(whole, frozen=(0, "")), times[b""].second, "thawed by the person here"
+            )
 
     def believe(self, day: int) -> None:
         """The person says that it is `day`. Raises NotAllowedError when the clock says another one."""
-        with self._at() as time:
-            if day != time.clock // moves.DAY_SECONDS:
+        with self._at() as times:
+            clock = times[b""].clock
+            if day != clock // moves.DAY_SECONDS:
                 raise NotAllowedError("the clock of this device says another date: set it right first")
-            words = "the person here confirmed the date" if time.jumped else ""
-            self._kept.change(lambda whole: replace(whole, confirmed=(time.clock, 0)), time.clock, words)
+            words = "the person here confirmed the date" if any(one.jumped for one in times.values()) else ""
+            self._kept.change(lambda whole: acts.confirmed(whole, clock), clock, words)
             self._settled()
 
     def overview(self) -> Overview:
         """Figures for the person's page."""
-        with self._at() as time:
+        with self._at() as times:
             whole = self._kept.whole
-            frozen = {"person"} if whole.frozen[0] else set[str]()
-            frozen |= {acts.frozen(whole, state, time.day)[0] for state in whole.sets.values()}
+            days = {place: times[whole.sets[place].headquarters].day for place in sorted(whole.sets)}
+            sets = tuple(acts.figures(Custodian(self._kept, place), day) for place, day in days.items())
+            frozen = ["person"] if whole.frozen[0] else [one["frozen"] for one in sets]
             return Overview(
                 name=whole.name,
-                today=time.clock // moves.DAY_SECONDS,
-                jumped=time.jumped,
+                today=times[b""].clock // moves.DAY_SECONDS,
+                jumped=any(one.jumped for one in times.values()),
                 frozen=next((who for who in ("person", "headquarters", "silence") if who in frozen), ""),
                 slot=self._kept.slot,
                 generation=self._kept.generation,
                 waiting=sum(not one.decision for one in whole.requests),
-                sets=tuple(acts.figures(Custodian(self._kept, place), time.day) for place in sorted(whole.sets)),
+                sets=sets,
                 history=tuple(reversed(whole.journal)),
             )
 
     @contextmanager
-    def _at(self) -> Iterator[acts.Now]:
+    def _at(self) -> Iterator[acts.Times]:
         with self._lock:
             yield self._settled()
 
-    def _settled(self) -> acts.Now:
-        whole = self._kept.whole
-        time = self._watch.now(whole)
-        if time.day != self._lapsed:
-            self._kept.change(lambda whole: acts.lapsed(whole, time), time.second, "let lapse what was due")
-            self._lapsed = time.day
-        since, ran = whole.confirmed
-        if time.second > self._kept.whole.latest + _HOUR or time.ran > ran + _HOUR:
-            self._kept.change(lambda whole: replace(whole, latest=time.second, confirmed=(since, time.ran)))
-        return time
+    def _settled(self) -> acts.Times:
+        times = self._watch.now(self._kept.whole)
+        days = {key: time.day for key, time in times.items()}
+        if days != self._lapsed:
+            self._kept.change(lambda whole: acts.lapsed(whole, times), times[b""].second, "let lapse what was due")
+            self._lapsed = days
+        self._kept.change(lambda whole: acts.remembered(whole, times))
+        return times
 
-    def _handle(self, data: bytes, time: acts.Now) -> bytes:
+    def _handle(self, data: bytes, times: acts.Times) -> bytes:
         if len(data) > BYTES_MOST:
             raise BadInputError(f"more than {BYTES_MOST} bytes: nothing so long is sent to a custodian")
         document = canonical.decode(data)
         if isinstance(document, dict) and document.get("v") == 1 and document.get("kind") in ("knock", "letter"):
-            return self._at_the_door(document, time)
-        if time.jumped:
+            return self._at_the_door(document, times)
+        if times[b""].jumped:
             raise StateError("the clock here made a large step: first the person here confirms the date")
-        whole, answer = ceremony.heard(self._kept.whole, signed.from_json(document), time.second)
+        whole, answer = ceremony.heard(self._kept.whole, signed.from_json(document), times[b""].second)
         self._kept.change(lambda _: whole)
-        self._lapsed = -1
+        self._lapsed = {}
         return answer
 
-    def _at_the_door(self, document: dict[str, Any], time: acts.Now) -> bytes:
-        place = (bytes.fromhex(document["store"]), document["set"])
-        custodian = Custodian(self._kept, place, time.second)
-        # Of its own memory, not of what came: Python finds set 1 under `true` too, and the next door would say so.
-        address = Address(custodian.state.store, custodian.state.set, custodian.index)
+    def _at_the_door(self, document: dict[str, Any], times: acts.Times) -> bytes:
+        custodian = Custodian(self._kept, (bytes.fromhex(document["store"]), document["set"]))
+        time, address = times[custodian.state.headquarters], custodian.address
+        custodian.second = time.second
         if document["to"] != address.index:
             raise BadInputError(f"this is custodian {address.index}, not {document['to']}")
         newest = self._door(address, time.clock)
@@ -219,7 +223,7 @@ class Desk:
             return newest.said
         for door in self._doors[address.store, address.set]:
             if document["door"] == crypto.sha256(door.public)[:8].hex():
-                return self._letter(custodian, address, document, door, time)
+                return self._letter(custodian, document, door, time)
         return newest.said
 
     def _door(self, address: Address, clock: int) -> _Door:
@@ -234,11 +238,10 @@ class Desk:
         self._doors[place] = doors
         return doors[-1]
 
-    def _letter(
-        self, custodian: Custodian, address: Address, document: dict[str, Any], door: _Door, time: acts.Now
-    ) -> bytes:
+    def _letter(self, custodian: Custodian, document: dict[str, Any], door: _Door, time: acts.Now) -> bytes:
+        address, state = custodian.address, custodian.state
         said = custody.open_letter(document, address, door.private)
-        ask, state = custody.ask_of(said.document), custodian.state
+        ask = custody.ask_of(said.document)
         said.by(state.branch if ask.role == BRANCH else state.headquarters)
         if ask.address != address:
             raise WrongKeyError("this ask is for another custodian")

@@ -14,7 +14,7 @@ from unheld_slots import durable
 from unheld_slots.sealed import SealedState
 from unheld_slots.slot import Slot
 from unheld_verify import crypto
-from unheld_verify.errors import BadInputError, UnheldError
+from unheld_verify.errors import UnheldError
 
 NAME = "custodian"
 TAGS_MOST = 4096
@@ -45,7 +45,7 @@ class Kept:
         """All of it. Raises what `SealedState.load` raises."""
         if self._read is None:
             with self._disk():
-                self._read = self._decoded()
+                self._read = decode(self._sealed.load(), str(self._sealed.path))
         return self._read
 
     @property
@@ -81,12 +81,6 @@ class Kept:
                 self._sealed.replace(encode(after))
             self._read = after
         return after
-
-    def _decoded(self) -> Whole:
-        try:
-            return decode(self._sealed.load())
-        except BadInputError as error:
-            raise BadInputError(f"{self._sealed.path}: {error}") from None
 
     @contextmanager
     def _disk(self) -> Iterator[None]:

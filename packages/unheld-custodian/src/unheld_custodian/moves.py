@@ -22,12 +22,12 @@ _MONTH_DAYS = 30
 
 
 def noted(whole: Whole, second: int, words: str) -> Whole:
-    """The memory with one more line in its journal, having seen this second.
+    """The memory with one more line in its journal, of this second.
 
     A line that says the same as the one before takes its place, so that nobody washes away the others by repeating one.
     """
     before = whole.journal[:-1] if whole.journal and whole.journal[-1].words == words else whole.journal
-    return replace(whole, latest=max(whole.latest, second), journal=(*before, Line(second, words))[-JOURNAL_MOST:])
+    return replace(whole, journal=(*before, Line(second, words))[-JOURNAL_MOST:])
 
 
 def begun(draft: Draft, index: int, sign: bytes, seeds: Mapping[int, bytes], founded: bytes, today: int) -> State:

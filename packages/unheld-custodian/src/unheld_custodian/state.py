@@ -11,7 +11,7 @@ from unheld_verify import canonical
 from unheld_verify.columns import CLASS_NAMES, CLASSES, EventColumn, ParkPeriod
 from unheld_verify.errors import BadInputError
 
-VERSION = 2
+VERSION = 3
 _MAGIC = b"UNHCUST%d" % VERSION
 _MEND = "start the program that wrote it, or begin anew in another folder and let headquarters found a new set"
 _KEY_NAME = struct.Struct(">BIIH")
@@ -21,6 +21,8 @@ KeyName = tuple[int, int, int, int]
 """(class number, event day, sealing day, component), in the order of the file."""
 Place = tuple[bytes, int]
 """(store, set)."""
+Time = tuple[int, int, int]
+"""(latest second, confirmed second, seconds that it ran since)."""
 
 
 @dataclass(frozen=True)
@@ -119,22 +121,30 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Whole:
-    """The whole memory of a custodian. `latest`: the latest second seen. `frozen`: since when and why, by its person.
+    """The whole memory of a custodian. `frozen`: since when and why, by its person.
 
-    `confirmed`: the second at which somebody last confirmed the date, and how many it is known to have run since.
-
-    `journal`: its last acts; no label, no identity. `tags`: 8 random bytes of each of its latest generations.
+    `times`: by headquarters, and under nothing for what is of none, the latest second seen, that at which the date was
+    last confirmed, and for how many it is known to have run since. `journal`: its last acts; no label, no identity.
+    `tags`: 8 random bytes of each of its latest generations.
     """
 
     name: str
-    latest: int
+    times: Mapping[bytes, Time]
     sets: Mapping[Place, State] = field(default_factory=dict)
     ceremonies: Mapping[Place, Ceremony] = field(default_factory=dict)
     requests: tuple[Request, ...] = ()
     journal: tuple[Line, ...] = ()
     frozen: tuple[int, str] = (0, "")
-    confirmed: tuple[int, int] = (0, 0)
     tags: bytes = field(default=b"", repr=False)
+
+    @property
+    def latest(self) -> int:
+        """The latest second seen."""
+        return self.times[b""][0]
+
+    def time(self, headquarters: bytes) -> Time:
+        """What is known of the time for the sets of a headquarters."""
+        return self.times.get(headquarters, self.times[b""])
 
 
 _HINTS: dict[Any, dict[str, Any]] = {kind: get_type_hints(kind) for kind in (State, Ceremony, Request, Whole)}
@@ -151,11 +161,11 @@ def encode(whole: Whole) -> bytes:
     return _MAGIC + len(header).to_bytes(4, "big") + header + b"".join(keys)
 
 
-def decode(data: bytes) -> Whole:
-    """Parse what `encode` made. Raises BadInputError for any other bytes, with the version where it is another."""
+def decode(data: bytes, where: str = "state") -> Whole:
+    """Parse what `encode` made and lies `where`. Raises BadInputError for other bytes, naming another version."""
     if data[: len(_MAGIC)] != _MAGIC:
         written = f"of version {data[7:8].decode('latin1')!r}" if data.startswith(_MAGIC[:-1]) else "not a custodian's"
-        raise BadInputError(f"this state is {written}, and this program reads version {VERSION}: {_MEND}")
+        raise BadInputError(f"{where}: it is {written}, and this program reads version {VERSION}: {_MEND}")
     start = len(_MAGIC) + 4
     end = start + int.from_bytes(data[start - 4 : start], "big")
     header = canonical.decode(data[start:end])
@@ -172,7 +182,7 @@ def decode(data: bytes) -> Whole:
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, struct.error):
         sound = False
     if not sound:
-        raise BadInputError(f"this state says that it is of version {VERSION}, and its fields are not: {_MEND}")
+        raise BadInputError(f"{where}: it says that it is of version {VERSION}, and its fields are not: {_MEND}")
     return whole
 
 

@@ -21,8 +21,8 @@ PRIVATE_BYTES = 96
 MOST_BYTES = 8 << 20  # more than any state takes
 RAW_MOST = 64 << 10  # of a file that is no text, every offset of so many bytes is tried
 
-_DAY, _OPEN, _CUSTODIAN, _SLOT = b"UNHDAYK1", b"UNHOPEN1", b"UNHCUST2", b"UNHSLOT1"
-_MAGIC = re.compile(rb"UNH(?:DAYK1|OPEN1|CUST2|SLOT1)")
+_DAY, _OPEN, _CUSTODIAN, _SLOT = b"UNHDAYK1", b"UNHOPEN1", b"UNHCUST3", b"UNHSLOT1"
+_MAGIC = re.compile(rb"UNH(?:DAYK1|OPEN1|CUST3|SLOT1)")
 _WRITTEN = re.compile(
     rb"[0-9a-fA-F]{64,}|[A-Za-z0-9+/]{43}=" + rb"|b'(?:[^'\\]|\\.)*'" + rb'|b"(?:[^"\\]|\\.)*"', re.DOTALL
 )
