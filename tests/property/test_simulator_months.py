@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from unheld.custody.ceremony import FOUNDED
 from unheld.testing.simulator import Setting, run
-from unheld.testing.simulator_liars import LIARS
+from unheld.testing.simulator_liars import DEALERS, LIARS, dealing
+from unheld.testing.simulator_storms import Ended, storm
 
 SIZES = ((3, 2), (2, 2), (3, 2), (1, 1), (2, 1), (4, 2))
-SHARDS = 20
-MONTHS = 5
+SHARDS = 10
+MONTHS = 10
 RUNS = 1_000 // SHARDS // MONTHS
+STORMY_SIZES = ((3, 2), (4, 2), (2, 1), (5, 3), (3, 3), (2, 2), (1, 1), (4, 3))
 REGRESSIONS = {
     "one of 2-of-3 who contradicted both others kept the days closed": (0, 3, 2, "wrong keys"),
     "one of 2-of-3 who lied now and then kept the days closed": (1, 3, 2, "equivocating"),
@@ -27,7 +30,7 @@ def opened(seed: int) -> int:
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_a_thousand_months_break_no_promise(shard: int) -> None:
-    """In runs of five months, with work on one day in twelve, no promise is broken."""
+    """In runs of ten months, with work on one day in twelve, no promise is broken."""
     assert sum(opened(seed) for seed in range(shard * RUNS, (shard + 1) * RUNS)) > RUNS
 
 
@@ -38,6 +41,35 @@ def test_a_hundred_thousand_months_break_no_promise(shard: int) -> None:
     """The same of a hundred thousand months, under seeds of their own."""
     runs = 100 * RUNS
     assert sum(opened(seed) for seed in range(10_000 + shard * runs, 10_000 + (shard + 1) * runs)) > runs
+
+
+def made(seed: int) -> Ended:
+    """Make a set in a storm; in most a dealer lies."""
+    n, t = STORMY_SIZES[seed % len(STORMY_SIZES)]
+    lie = [None, *DEALERS][seed // len(STORMY_SIZES) % (len(DEALERS) + 1)] if n > t else None
+    liars = {seed // 48 % t: dealing(DEALERS[lie])} if lie else {}
+    return storm(Setting(seed, n=n, t=t, fates=20 + seed % 3 * 15, trouble=700, liars=liars))
+
+
+@pytest.mark.parametrize("shard", range(4))
+def test_a_hundred_ceremonies_in_storms_break_no_promise(shard: int) -> None:
+    """Whatever the weather, crashes, refusals and dealers who lie: no set counts wrongly, and honest ones do count."""
+    assert sum(made(seed).stage == FOUNDED for seed in range(shard * 24, shard * 24 + 24)) > 2
+
+
+@pytest.mark.long
+@pytest.mark.timeout(0)
+def test_ten_thousand_ceremonies_in_storms_break_no_promise() -> None:
+    """The same of many more, under seeds of their own."""
+    assert sum(made(seed).stage == FOUNDED for seed in range(10_000, 20_000)) > 1_000
+
+
+@pytest.mark.parametrize(("n", "t"), [(3, 2), (2, 2)])
+def test_what_was_parked_in_nights_without_custodians_comes_back(n: int, t: int) -> None:
+    """With every night cut off and half of them parked through, all of it is opened into later days: lost are 0."""
+    history = run(Setting(4, n=n, t=t, days=20, busy=50, trouble=0, parks=1.0, late_days=5))
+    assert history.parked > 3
+    assert history.parked - history.back <= 1  # the last night may still wait for its day
 
 
 @pytest.mark.parametrize("found", REGRESSIONS)

@@ -16,13 +16,14 @@ MAX_DEPTH = 100
 """Objects and lists in one another. A bound of ours, so that every verifier stops at the same place, not where its
 stack ends."""
 _LIMIT = 2**53
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def encode(value: Any) -> bytes:
     """Canonical bytes of `value`. Raises BadInputError naming the path of what JCS here does not allow."""
     if not _is_plain(value):
         _check(value, "$")
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def decode(data: bytes) -> Any:

@@ -79,6 +79,8 @@ def from_json(value: Any, *kinds: str) -> Signed:
 
 def same(value: Any, other: Any) -> bool:
     """Whether two JSON values have the same bytes. Python's `==` takes `true` for 1."""
+    if type(value) is type(other) is str and value.isascii() and other.isascii():
+        return bool(value == other)
     return canonical.encode(value) == canonical.encode(other)
 
 

@@ -178,14 +178,20 @@ class Remote:
         return parkings, _refused(failed)
 
     def open_parked(self, header: bytes) -> dict[int, dict[int, bytes]]:
-        """The shares of a parked batch by custodian. With fewer than t, raises what the first one raised."""
+        """The shares of a parked batch by custodian. With fewer than t, raises what the first one raised.
+
+        A custodian gives them for a day only. So each is asked to look first, and nobody gives a part while fewer than
+        t would: it could not be had again when the others are back.
+        """
         wanted = parked.ParkedHeader.decode(header).set
         client = next((one for one in self.clients if one.roster.draft.set == wanted), None)
         if client is None:
             raise SealedError(f"this batch is parked to custodian set {wanted}, which holds no key any more")
-        shares, failed = self._all(client, partial(_shares, client, note.base64_text(header)))
-        if len(shares) < client.roster.draft.t:
-            raise next(iter({**_refused(failed), **failed}.values()))  # a custodian's no says more than a cut line
+        shares: dict[int, dict[int, bytes]] = {}
+        for look in (True, False):
+            shares, failed = self._all(client, partial(_shares, client, note.base64_text(header), look))
+            if len(shares) < client.roster.draft.t:
+                raise next(iter({**_refused(failed), **failed}.values()))  # a custodian's no says more than a cut line
         return shares
 
     def tombstone(self, plan: Plan, hashes: Collection[bytes]) -> set[bytes]:
@@ -257,8 +263,11 @@ def _parking(client: Client, index: int) -> Signed:
     return parking
 
 
-def _shares(client: Client, header: str, index: int) -> dict[int, bytes]:
-    given, draft = client.ask(index, "unpark", {"header": header}).get("shares"), client.roster.draft
+def _shares(client: Client, header: str, look: bool, index: int) -> dict[int, bytes]:
+    body = {"header": header, "look": True} if look else {"header": header}
+    given, draft = client.ask(index, "unpark", body).get("shares"), client.roster.draft
+    if look:
+        return {}
     try:
         shares = {int(number): bytes.fromhex(share) for number, share in dict(given or {}).items()}
     except (TypeError, ValueError):

@@ -51,13 +51,13 @@ def take_ceremony(walked: Closure, edge: Edge, ceremony: Ceremony) -> None:
 def letters(walked: Closure, edge: Edge) -> None:
     """What was asked: days, hashes, a plan in its own seal, a grant. No key travels this way."""
     for _, plaintext in _opened(walked, edge):
-        walked.gain(edge, "asks", plaintext)
+        walked.gain(edge, "asks", custody.unpadded(plaintext))
 
 
 def answers(walked: Closure, edge: Edge) -> None:
     """Column keys of a push, shares of a parked batch; values stay in their own box."""
     for box, plaintext in _opened(walked, edge):
-        body = canonical.decode(plaintext)
+        body = canonical.decode(custody.unpadded(plaintext))
         if "testimony" in body:
             _take_push(walked, edge, body)
         for number, share in body.get("shares", {}).items():

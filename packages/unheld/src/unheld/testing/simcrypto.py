@@ -7,16 +7,20 @@ A test runs the same seeds with the real ones and compares the histories.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from types import ModuleType
+from typing import TypeVar
 
 from unheld_custodian import kept, state
 from unheld_custodian.state import Whole
-from unheld_verify import crypto
+from unheld_verify import crypto, roster
 from unheld_verify.errors import VerificationError, WrongKeyError
+from unheld_verify.signed import Signed
+
+Read = TypeVar("Read")
 
 _TAG = 32
 """Also the bytes of a key that something is sealed to: a push carries 26 of them, and real ones have 1,216 bytes."""
@@ -34,12 +38,11 @@ def drawn(random: Random) -> Iterator[None]:
 
 @contextmanager
 def cheap() -> Iterator[None]:
-    """Put the doubles in the place of signatures and boxes, and write a custodian's memory once it is read."""
+    """Put the doubles in the place of signatures and boxes, write a memory once it is read, read a document once."""
     late = Late()
-    with (
-        _replaced(_DOUBLES | {"PARK_PUBLIC_BYTES": _TAG}),
-        _replaced({"encode": late.encode, "decode": late.decode}, kept),
-    ):
+    once = {name: _once(getattr(roster, name)) for name in ("roster_of", "_deals")}
+    memories: dict[str, object] = {"encode": late.encode, "decode": late.decode}
+    with _replaced(_DOUBLES | {"PARK_PUBLIC_BYTES": _TAG}), _replaced(memories, kept), _replaced(once, roster):
         yield
 
 
@@ -58,13 +61,26 @@ class Late:
         self.written.append(whole)
         return _STANDS + (len(self.written) - 1).to_bytes(8, "big")
 
-    def decode(self, data: bytes) -> Whole:
+    def decode(self, data: bytes, *where: str) -> Whole:
         """The memory that it stands for, as it comes out of the real bytes. Raises BadInputError for other bytes."""
         if not data.startswith(_STANDS):
-            return state.decode(data)
+            return state.decode(data, *where)
         if data not in self.read:
             self.read[data] = state.decode(state.encode(self.written[int.from_bytes(data[len(_STANDS) :], "big")]))
         return self.read[data]
+
+
+def _once(read: Callable[[Signed], Read]) -> Callable[[Signed], Read]:
+    """What reads and checks a document, once for the same bytes; what it refuses it refuses every time."""
+    found: dict[bytes, Read] = {}
+
+    def reads(said: Signed) -> Read:
+        data = said.encode()
+        if data not in found:
+            found[data] = read(said)
+        return found[data]
+
+    return reads
 
 
 @contextmanager

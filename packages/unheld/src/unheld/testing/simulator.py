@@ -49,7 +49,8 @@ class Setting:
     `busy`: of a hundred days, those with work. `trouble`: of a thousand days, those with an event. `events`: which
     ones, by name; all where none is named. `fates`: of a thousand calls, how many each fate of `simnet` strikes.
     `liars`: how each of them lies, by custodian. `rotate`: how likely another set follows, `parks`: that a night
-    without custodians is parked through. `make`, `branch`: what runs there. `real`: no doubles of cryptography.
+    without custodians is parked through (with 1, every night is one). `make`, `branch`: what runs there. `real`: no
+    doubles of cryptography.
     """
 
     seed: int
@@ -124,7 +125,7 @@ class World:
         self.network.weather = Weather(dict.fromkeys(FATES, setting.fates))
         self.branch_clock, self.hq_clock = self._clock(), self._clock()
         self.until: list[tuple[float, Callable[[], None]]] = []
-        self.shutdown = self.random.random() < 0.2
+        self.shutdown = self.random.random() < max(0.2, 2 * setting.parks - 1)
         self.opened = 0
         self.promises = Promises(self.machines, self.time)
         self.making = Making(self.machines)
@@ -136,8 +137,12 @@ class World:
         """Make the first set, in fair weather: `simulator_storms` makes sets in storms."""
         often, self.network.weather.often = self.network.weather.often, {}
         self.officer.propose(self.draft(1, self.time.day))
-        while (step := self.officer.go()) is None or not step.over:
+        for _ in range(3):
+            self.officer.go()
             self.officer.hear()
+        step = self.officer.go()
+        assert step is not None, "headquarters lost its power in fair weather"
+        assert step.over, f"in fair weather no set is founded: {step}"
         self.network.weather.often = often
         self.branch = self.setting.branch(Remote(seconds=None), self.branch_clock, liars=self.setting.liars)
         self.hq = Headquarters([], self.hq_clock, crypto.random_bytes(32))
@@ -288,8 +293,10 @@ class World:
         fair = not self.network.weather.all_cut and not self.network.weather.cut
         for batch in list(self.branch.waiting) if self.branch.held is not None else ():
             for _ in range(6 if fair else 1):
+                could = self.promises.could(batch)
                 word = self.branch.unpark(batch, self.random.random() < 0.05)
                 self.note("unpark", word)
+                self.promises.asked(batch, could)
                 if word == "back":
                     break
             self.promises.unparked(batch, word, self.branch, fair)

@@ -14,8 +14,10 @@ from unheld.testing.simulator_nodes import Branch, Machine
 from unheld_custodian.acts import JUMP_SECONDS
 from unheld_custodian.state import State, Whole, event_column, key_name
 from unheld_slots.contract import Live
-from unheld_verify import columns, custody, grant, roster, signed
+from unheld_verify import columns, custody, grant, parked, roster, signed
 from unheld_verify.columns import Column, EventColumn
+from unheld_verify.errors import WrongKeyError
+from unheld_verify.parked import ParkedHeader
 from unheld_verify.roster import Roster
 from unheld_verify.signed import Signed
 
@@ -110,13 +112,24 @@ class Promises:
 
     def unparked(self, batch: bytes, word: str, branch: Branch, fair: bool) -> None:
         """What was parked comes back as it was, when t custodians that are ready still have it to give."""
-        one = self.parked[batch]
         if word == "back":
-            assert branch.back[batch] == one.records, "what was parked came back as something else"
-            return
-        could = [index for index in self.machines if self.sets[one.set].gives(index, batch, one.period)]
-        enough = len(could) >= self.sets[one.set].roster.draft.t
-        assert not (fair and enough) or word == "lost its power", f"what was parked does not open: {word}"
+            assert branch.back[batch] == self.parked[batch].records, "what was parked came back as something else"
+        could = self.could(batch)
+        t = self.sets[self.parked[batch].set].roster.draft.t
+        assert not fair or len(could) < t or word in ("back", "lost its power"), f"what was parked stays shut: {word}"
+
+    def asked(self, batch: bytes, before: Mapping[int, bool]) -> None:
+        """Nobody gave a part of a batch while fewer than t could: what is given is given for a day."""
+        checks = self.sets[self.parked[batch].set]
+        gave = [one for one, ever in before.items() if not ever and checks.first_opened(one, batch) is not None]
+        assert len(before) >= checks.roster.draft.t or not gave, f"custodians {gave} gave a part that opens nothing"
+
+    def could(self, batch: bytes) -> dict[int, bool]:
+        """The custodians that must give their shares of a batch now if they are reached, and whether they ever did."""
+        one = self.parked[batch]
+        checks = self.sets[one.set]
+        up = [index for index in self.machines if checks.is_up(index) and checks.gives(index, one)]
+        return {index: checks.first_opened(index, batch) is not None for index in up}
 
     def _parked_end(self, branch: Branch, gives: Gives) -> None:
         for batch, one in self.parked.items():
@@ -237,9 +250,8 @@ class Checks:
         if state is None:  # nothing of a retired set is left one day, nor in a copy that is older than the set
             assert index in self.dead or self._is_over(known.state, whole), f"custodian {index}: its set is gone"
             return
-        today = whole.latest // DAY
-        for name in state.keys:
-            pair = event_column(name)
+        today = self._latest(whole) // DAY
+        for pair in set(map(event_column, state.keys)):
             over = columns.due(*pair, self.roster.draft.lifetimes) <= today - 1
             assert not over, f"custodian {index}: {pair} was due and is still there"
         late = state.retired and state.retired < today
@@ -262,12 +274,17 @@ class Checks:
         state = self.machines[index].state(self.place)
         return state.unparked[batch][1] if state is not None and batch in state.unparked else None
 
-    def gives(self, index: int, batch: bytes, period: int) -> bool:
-        """Whether a custodian that is up must give its shares of a parked batch."""
+    def gives(self, index: int, one: Parked) -> bool:
+        """Whether a custodian still has its shares of a parked batch to give."""
         machine, state = self.machines[index], self.machines[index].state(self.place)
-        if not self.is_up(index) or state is None or state.park.get(("outage", period)) is None:
+        header, private = ParkedHeader.decode(one.header), state.park.get(("outage", one.period)) if state else None
+        if state is None or private is None:
             return False
-        _, first, asks = state.unparked.get(batch, (0, machine.clock.now(), ()))
+        try:  # in the place of who gave no parking key in time stands one that nobody has
+            parked.open_box(private, header, index)
+        except WrongKeyError:
+            return False
+        _, first, asks = state.unparked.get(header.batch, (0, machine.clock.now(), ()))
         return machine.clock.now() < first + DAY - _SLACK and len(asks) < roster.ISSUES_MOST - _ISSUES_LEFT
 
     def _begun(self, index: int, state: State) -> None:
@@ -275,9 +292,13 @@ class Checks:
             true = self._link(component, state.next_day)
             assert chain == true, f"component {component}: two chains under one founded set"
 
+    def _latest(self, whole: Whole) -> int:
+        """The latest second that is believed for this set."""
+        return whole.time(self.roster.draft.headquarters)[0]
+
     def _is_over(self, state: State, whole: Whole) -> bool:
         due = [columns.due(*event_column(name), state.lifetimes) for name in state.keys]
-        return bool(state.retired) and max(due, default=0) <= whole.latest // DAY
+        return bool(state.retired) and max(due, default=0) <= self._latest(whole) // DAY
 
     def ready(self, weather: Weather, clock: NodeClock) -> list[int]:
         """Custodians that must open today for a branch with this clock, if the line is tried often enough."""
@@ -343,7 +364,7 @@ class Checks:
         for day in range(draft.begins, state.next_day):
             pairs = columns.window(day, draft.late_days, draft.lifetimes) if day < (state.retired or day + 1) else []
             for pair in pairs:
-                if columns.due(*pair, draft.lifetimes) > whole.latest // DAY and pair not in state.erased:
+                if columns.due(*pair, draft.lifetimes) > self._latest(whole) // DAY and pair not in state.erased:
                     missing = [
                         one
                         for one in columns.held(draft.n, draft.t, index)
@@ -375,9 +396,9 @@ class Checks:
             whole is not None
             and state is not None
             and not whole.frozen[0]
-            and clock.now() + DAY - whole.latest >= 0
-            and abs(whole.latest - machine.clock.now()) < DAY // 2
-            and whole.latest <= machine.clock.now() + 1
+            and clock.now() + DAY - self._latest(whole) >= 0
+            and abs(self._latest(whole) - machine.clock.now()) < DAY // 2
+            and self._latest(whole) <= machine.clock.now() + 1
             and not state.frozen_at
             and not state.rolled_back
             and machine.clock.day - state.beat_day <= self.roster.draft.freeze_days
