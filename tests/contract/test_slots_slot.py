@@ -9,7 +9,7 @@ import pytest
 from tests.support.tokens import soft_token
 from unheld.testing.simdisk import Disk, MemorySlot
 from unheld_slots import slot as slots
-from unheld_slots.slot import Slot, create_slot, open_slot
+from unheld_slots.slot import Slot, create_slot, open_slot, renew_slot
 from unheld_verify.errors import InternalError, StateError
 
 SECRETS = [bytes([number]) * 32 for number in range(1, 6)]
@@ -37,7 +37,11 @@ def in_memory(monkeypatch: pytest.MonkeyPatch) -> str:
         disk.append(Disk())
         return MemorySlot(disk[0])
 
-    backend = slots._Backend(check, create, lambda _uri: MemorySlot(disk[0]))
+    def renew(_uri: str) -> Slot:
+        disk[0] = Disk()
+        return MemorySlot(disk[0])
+
+    backend = slots._Backend(check, create, lambda _uri: MemorySlot(disk[0]), renew)
     monkeypatch.setitem(slots._BACKENDS, "memory", backend)
     return "memory:simulated"
 
@@ -62,6 +66,17 @@ def test_creating_over_a_slot_is_refused_and_changes_nothing(uri: str, slot: Slo
     with pytest.raises(StateError):
         create_slot(uri)
     assert open_slot(uri).live()[0].secret == SECRETS[0]
+
+
+def test_a_renewed_slot_is_empty_and_begins_again(uri: str, slot: Slot) -> None:
+    """What it held before is not there any more."""
+    slot.prepare(7, SECRETS[0])
+
+    renewed = renew_slot(uri)
+
+    assert renewed.live() == []
+    renewed.prepare(1, SECRETS[1])
+    assert [live.secret for live in open_slot(uri).live()] == [SECRETS[1]]
 
 
 def test_what_was_prepared_is_there_after_reopening(uri: str, slot: Slot) -> None:

@@ -16,7 +16,7 @@ from unheld_branch.store.openday import OpenDaySlot
 
 def hold(folder: Path) -> None:
     """Hold the open day until standard input ends."""
-    held = OpenDaySlot.open(folder / "s", f"file:{folder / 's.slots' / 'open.slot'}").read()
+    held = OpenDaySlot(folder / "s", f"file:{folder / 's.slots' / 'open.slot'}").read()
     assert held is not None
     sealed_again = held.directory_key + held.keys.to_bytes()  # what an erasure of a column would seal
     print("held", len(sealed_again), flush=True)
