@@ -175,6 +175,21 @@ def test_a_damaged_key_file_admits_nobody(entered: Served, text: str) -> None:
         kept.write_text(whole)
 
 
+def test_a_custodian_without_its_slot_says_so_in_a_page(entered: Served) -> None:
+    """A heading, that nothing is handed out, which place it is, and a way to try again: for a person, on a phone."""
+    slot = entered.folder.with_name("held.slot") / "custodian.slot"
+    slot.rename(slot.with_name("away"))
+    try:
+        told = entered.get()
+    finally:
+        slot.with_name("away").rename(slot)
+
+    assert (told.status, told.headers["content-type"].partition(";")[0]) == (404, "text/html")
+    for words in ("<h1>Something does not work</h1>", "it hands out nothing", str(slot), f'href="{entered.root}"'):
+        assert words in told.text
+    assert entered.get().status == 200
+
+
 def test_no_secret_of_the_pages_is_on_the_disk(tmp_path: Path) -> None:
     """Neither the link's code nor the cookie can be read from the custodian's folder."""
     with served(tmp_path / "held") as running:

@@ -131,7 +131,8 @@ class Pages:
         try:
             response = await (self._act if asked.method == "POST" else self._show)(asked, f"/{code}/", place)
         except UnheldError as error:
-            return PlainTextResponse(f"{_TEXTS['broken']} {error}", error.status)
+            page = _ENVIRONMENT.get_template("broken.html.j2").render(root=f"/{code}/", error=error)
+            return Response(page, error.status, media_type="text/html")
         if self._key.is_new:  # as late as possible: nothing may fail between the key and the browser that has it
             cookie = self._key.admit()
             response.set_cookie(COOKIE, cookie, COOKIE_SECONDS, path=f"/{code}/", httponly=True, samesite="strict")
