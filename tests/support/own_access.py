@@ -5,6 +5,8 @@ The branch is a folder of column files and no store, so that a test may bend eac
 
 from __future__ import annotations
 
+import copy
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +80,17 @@ class Network:
     def own(self) -> Folder:
         """The subscriber's folder."""
         return Folder(self.folder / "own")
+
+    def copied(self, folder: Path) -> Network:
+        """The same network in another folder: custodians read their disks, and nothing here is changed by a test."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        world = copy.copy(self.world)
+        world.folder, world.seen = folder, dict(self.world.seen)
+        world.clocks = [copy.copy(clock) for clock in self.world.clocks]
+        world.desks = list(self.world.desks)
+        for index in range(len(world.desks)):
+            world.reopen(index)
+        return Network(folder, world, Lines(world), self.card, self.party, list(self.files), self.since)
 
     def client(self) -> Client:
         """Headquarters' line."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +33,34 @@ from unheld_verify.signed import Signed
 CALLS = {"charge", "contact", "place"}
 
 
-@pytest.fixture
-def net(tmp_path: Path) -> Network:
-    """Three custodians of whom two open a day; a first day with two calls of the party, a second with none."""
-    return filled(tmp_path, 3, 2)
+Filled = Callable[[int, int], Network]
 
 
-def filled(folder: Path, n: int, t: int) -> Network:
-    made = network(folder, n, t)
-    made.seal_day(DAY, 10, 20)
-    made.seal_day(DAY + 1)
-    made.world.at((DAY + 2) * 86_400 + 100)
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """Networks of n custodians of whom t open a day, each kind once: a test takes a copy."""
+
+    @cache
+    def made(n: int, t: int) -> Network:
+        one = network(tmp_path_factory.mktemp(f"{t}-of-{n}"), n, t)
+        one.seal_day(DAY, 10, 20)
+        one.seal_day(DAY + 1)
+        one.world.at((DAY + 2) * 86_400 + 100)
+        return one
+
     return made
+
+
+@pytest.fixture
+def filled(lived: Filled, tmp_path: Path) -> Filled:
+    """The test's own: a first day with two calls of the party, a second with none."""
+    return lambda n, t: lived(n, t).copied(tmp_path)
+
+
+@pytest.fixture
+def net(filled: Filled) -> Network:
+    """Three custodians of whom two open a day."""
+    return filled(3, 2)
 
 
 def states(read: Read) -> set[State]:
@@ -240,9 +257,9 @@ def flip(component: int, value: bytes) -> bytes:
     return bytes([value[0] ^ 1]) + value[1:]
 
 
-def test_a_liar_is_named_where_a_third_holds_the_part(tmp_path: Path) -> None:
+def test_a_liar_is_named_where_a_third_holds_the_part(filled: Filled) -> None:
     """With three holders a wrong part is outvoted, its giver named, and the record still opens."""
-    made = filled(tmp_path, 4, 2)
+    made = filled(4, 2)
     said = made.asked()
     answers = made.answered(said, everybody=True).data
 
@@ -304,16 +321,16 @@ def test_with_t_only_it_is_uncorroborated(net: Network) -> None:
     assert any("uncorroborated" in line for line in own.said(net.own, opened, read))
 
 
-def test_where_all_are_needed_it_is_always_uncorroborated(tmp_path: Path) -> None:
+def test_where_all_are_needed_it_is_always_uncorroborated(filled: Filled) -> None:
     """With t = n each part has one holder."""
-    made = filled(tmp_path, 3, 3)
+    made = filled(3, 3)
 
     assert states(made.own.check(made.answered(made.asked()).data)) == {State.UNCORROBORATED}
 
 
-def test_one_custodian_alone(tmp_path: Path) -> None:
+def test_one_custodian_alone(filled: Filled) -> None:
     """One machine is the same path: one answer, uncorroborated, and it opens."""
-    made = filled(tmp_path, 1, 1)
+    made = filled(1, 1)
     made.own.check(made.answered(made.asked()).data)
     opened, _ = made.own.open(made.fetched())
 
@@ -328,16 +345,16 @@ def test_fewer_than_t_say_who_is_missing(net: Network) -> None:
         net.answered(net.asked())
 
 
-def test_t_plus_one_are_asked_and_no_more(tmp_path: Path) -> None:
+def test_t_plus_one_are_asked_and_no_more(filled: Filled) -> None:
     """Of four custodians with two needed, three are asked; the fourth keeps its quota and its silence."""
-    made = filled(tmp_path, 4, 2)
+    made = filled(4, 2)
 
     assert made.answered(made.asked()).custodians == 3
 
 
-def test_lapsed_columns_are_said(tmp_path: Path) -> None:
+def test_lapsed_columns_are_said(filled: Filled) -> None:
     """Where a class has lapsed, custodians have no value and the words say gone, not empty."""
-    made = filled(tmp_path, 3, 2)
+    made = filled(3, 2)
     made.world.pass_days(8)
     made.own.check(made.answered(made.asked()).data)
     opened, read = made.own.open(made.fetched())
