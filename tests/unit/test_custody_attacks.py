@@ -246,3 +246,36 @@ def test_every_value_has_its_own_word() -> None:
 
     assert len(words) == 2**16
     assert {len(word) for word in words} == {5}
+
+
+def test_lengths_do_not_tell_acts_apart() -> None:
+    """Of every act the ask with a short body, and every short answer, has the length of the others on the line."""
+    asks = {
+        len(custody.letter(signed.sign(Ask(act, ADDRESS, role, 1, REPLY, body).document(), BRANCH), ADDRESS, DOOR))
+        for role, acts in custody.ACTS.items()
+        for act in acts
+        for body in ({}, {"day": "2026-07-08", "seen": [70, "00" * 8]}, {"words": "x" * 2000})
+    }
+    bodies: list[dict[str, Any]] = [{}, {"generation": 8}, {"words": "x" * 3000}, custody.refusal(StateError("no"))]
+    answers = {len(custody.answer(_ask(), ADDRESS, 1, body, CUSTODIAN).encode()) for body in bodies}
+    assert (len(asks), len(answers)) == (1, 1)
+
+
+@pytest.mark.parametrize("size", [0, 1, 4091, 4092, 4093, 9000])
+def test_what_is_padded_comes_back(size: int) -> None:
+    """To the byte, and in whole steps."""
+    plaintext = custody.padded(b"x" * size)
+    assert custody.unpadded(plaintext) == b"x" * size
+    assert len(plaintext) % custody.STEP_BYTES == 0
+
+
+GOOD = custody.padded(b"x")
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"", b"x", GOOD[:-1], GOOD + bytes(4096), GOOD[:-1] + b"y", b"\xff" + GOOD[1:]], ids=range(6)
+)
+def test_another_padding_is_refused(wrong: bytes) -> None:
+    """Nothing can be hidden in it, and one text has one form."""
+    with pytest.raises(BadInputError, match="not padded"):
+        custody.unpadded(wrong)

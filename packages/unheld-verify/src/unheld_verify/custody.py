@@ -61,6 +61,8 @@ EARLY_SECONDS = 300
 """How long before its day a push may be asked for."""
 DOOR_SECONDS = 3600
 NONCE_BYTES = 16
+STEP_BYTES = 4096
+"""What is sealed in letters and answers has a multiple of these."""
 _WORDS_MOST = 1000
 _ERRORS = {
     name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, UnheldError)
@@ -217,23 +219,37 @@ def door_key(door: Signed, address: Address, public: bytes) -> bytes:
     return key
 
 
+def padded(data: bytes) -> bytes:
+    """What is sealed in letters and answers: a whole number of steps, so that lengths tell few acts apart."""
+    framed = len(data).to_bytes(4, "big") + data
+    return framed + bytes(-len(framed) % STEP_BYTES)
+
+
+def unpadded(plaintext: bytes) -> bytes:
+    """The inverse of `padded`. Raises BadInputError."""
+    data = plaintext[4 : 4 + int.from_bytes(plaintext[:4], "big")]
+    if padded(data) != plaintext:
+        raise BadInputError("letter: what is sealed in it is not padded as this version does it")
+    return data
+
+
 def letter(ask: Signed, address: Address, door: bytes) -> bytes:
     """An ask, sealed to a door key."""
-    sealed = crypto.box_seal(door, ask.encode(), b"unheld/v1/letter" + address.encode())
+    sealed = crypto.box_seal(door, padded(ask.encode()), b"unheld/v1/letter" + address.encode())
     head = {"v": 1, "kind": "letter", "store": address.store.hex(), "set": address.set, "to": address.index}
     return canonical.encode(head | {"door": crypto.sha256(door)[:8].hex(), "sealed": note.base64_text(sealed)})
 
 
 def open_letter(document: Document, address: Address, private: bytes) -> Signed:
-    """The ask in a letter. Raises WrongKeyError when it is sealed to another door."""
+    """The ask in a letter. Raises WrongKeyError when it is sealed to another door, BadInputError."""
     sealed = note.base64_bytes(str(document.get("sealed")), "letter")
-    return signed.decode(crypto.box_open(private, sealed, b"unheld/v1/letter" + address.encode()), "ask")
+    return signed.decode(unpadded(crypto.box_open(private, sealed, b"unheld/v1/letter" + address.encode())), "ask")
 
 
 def answer(ask: Signed, address: Address, at: int, body: Document, seed: bytes) -> Signed:
     """A custodian's answer, sealed to the ask's one-time key."""
     reply = note.base64_bytes(ask.document["reply"], "reply")
-    sealed = crypto.box_seal(reply, canonical.encode(body), b"unheld/v1/answer" + ask.digest)
+    sealed = crypto.box_seal(reply, padded(canonical.encode(body)), b"unheld/v1/answer" + ask.digest)
     document = _of(address, "answer") | {"at": at, "ask": ask.digest.hex(), "sealed": note.base64_text(sealed)}
     return signed.sign(document, seed)
 
@@ -247,7 +263,7 @@ def open_answer(data: bytes, ask: Signed, address: Address, public: bytes, priva
     if document.get("ask") != ask.digest.hex():
         raise VerificationError(f"custodian {address.index + 1}: it answers something else than what was asked")
     sealed = note.base64_bytes(str(document.get("sealed")), "answer")
-    body = canonical.decode(crypto.box_open(private, sealed, b"unheld/v1/answer" + ask.digest))
+    body = canonical.decode(unpadded(crypto.box_open(private, sealed, b"unheld/v1/answer" + ask.digest)))
     if not isinstance(body, dict):
         raise BadInputError("answer: not an object")
     if "error" in body:
