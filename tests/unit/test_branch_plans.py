@@ -33,6 +33,21 @@ def test_a_plan_in_the_folder_is_applied_by_its_signature(branch: Branch) -> Non
     assert branch.attested().standing(("charge", DAY), is_open=False).gone
 
 
+def test_erasing_everything_attests_no_column_gone_for_good(branch: Branch) -> None:
+    """What comes late for its days is sealed into its columns anew: a later word of them by name counts alone."""
+    open_day(branch)
+    close_day(branch)
+    with branch.opened() as (store, custodians):
+        sealed = targets_of(store)
+    with branch.opened() as (_, custodians):
+        (heard,) = custodians.erase_everything(branch.plan("everything", -1, sealed=sealed))
+    assert len(heard.attested) == 3
+    assert not branch.attested().standing(("charge", DAY), is_open=False).gone
+    with branch.opened() as (_, custodians):
+        custodians.erase(branch.plan("day", DAY, sealed=sealed))
+    assert branch.attested().standing(("charge", DAY), is_open=False).gone
+
+
 def test_a_plan_that_a_crash_left_in_the_folder_is_moved_and_not_refused(branch: Branch) -> None:
     """It was applied before the move: the journal says so."""
     open_day(branch)

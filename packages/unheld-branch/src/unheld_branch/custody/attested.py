@@ -81,7 +81,9 @@ class Attested:
         sets = list(_sealing(self._sets, column))
         attested = {
             one.draft.set: tuple(
-                sorted({item["custodian"] for item in said if item["set"] == one.draft.set and _covers(item, column)})
+                sorted(
+                    {item["custodian"] for item in said if item["set"] == one.draft.set and _covers(item, column, one)}
+                )
             )
             for one in sets
         }
@@ -173,12 +175,15 @@ def _name(said: Mapping[str, Any]) -> str:
     return f"{place}-{listed}.json" if said["kind"] == "erased" else f"{place}.json"
 
 
-def _covers(said: Mapping[str, Any], column: EventColumn) -> bool:
-    """Whether a custodian says that it holds no key of this column: lapsed with all before it, or erased by name."""
+def _covers(said: Mapping[str, Any], column: EventColumn, of: Roster) -> bool:
+    """Whether a custodian says that it holds no key of this column and will make none: lapsed with all before it, or
+    erased by name. After everything was erased it makes keys of later sealing days, for what comes late.
+    """
     named = [(cls, columns.day_number(day)) for cls, day in said["columns"]]
     if said["kind"] == "lapsed":
         return any(cls == column[0] and day >= column[1] for cls, day in named)
-    return said["kind"] == "erased" and column in named
+    everything = named == columns.living(columns.day_number(said["day"]), of.draft.lifetimes)
+    return said["kind"] == "erased" and column in named and not everything
 
 
 def _sealing(sets: Sequence[Roster], column: EventColumn) -> Iterator[Roster]:
