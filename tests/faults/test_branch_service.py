@@ -8,20 +8,26 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
-from tests.support.branches import Branch
+from tests.support.branches import Branch, open_day
 from tests.support.calls import ALICE, Call, calls
 from tests.support.ceremony import DAY, SEEDS
 from tests.support.stores import MAPPINGS
 from unheld.testing import memory, textfile
+from unheld_branch import __main__ as program
 from unheld_branch.custody import addresses
+from unheld_branch.kernel import process
+from unheld_branch.kernel.clock import CLOCK_VARIABLE
 from unheld_branch.store import seeds
 from unheld_branch.workflows import day
+from unheld_branch.workflows.service import Service, Step
 from unheld_verify import columns, custody
+from unheld_verify.errors import UnheldError
 
 ROOT = Path(__file__).parents[2]
 MAPPING = MAPPINGS / "synthetic.toml"
@@ -46,14 +52,27 @@ class _Post(BaseHTTPRequestHandler):
 @pytest.fixture
 def branch(tmp_path: Path) -> Iterator[Branch]:
     """A branch whose custodians listen on a port of this machine."""
-    made = Branch.made(tmp_path)
+    with listening(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Branch]:
+    """One for calls that change nothing."""
+    with listening(tmp_path_factory.mktemp("untouched")) as made:
+        yield made
+
+
+@contextmanager
+def listening(folder: Path) -> Iterator[Branch]:
+    made = Branch.made(folder)
     (made.places.slots / seeds.BRANCH).write_text(SEEDS[custody.BRANCH].hex())
     server = HTTPServer(("127.0.0.1", 0), _Post)
     server.branch = made  # type: ignore[attr-defined]
     named = {f"Custodian {index}": f"http://127.0.0.1:{server.server_port}/{index}" for index in range(3)}
     addresses.write(made.places.root.with_name(f"s.{addresses.FILE}"), {1: named})
-    for folder in ("inbox", "plans"):
-        (tmp_path / folder).mkdir()
+    for name in ("inbox", "plans"):
+        (made.folder / name).mkdir()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield made
@@ -85,7 +104,23 @@ def look(branch: Branch) -> list[str]:
     return [line for line in done.stdout.splitlines() if ": exit " in line]
 
 
-def test_the_service_keeps_a_day_by_itself(branch: Branch) -> None:
+def look_here(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The same with each step in this process: what a program starts with is not what is tested a second time."""
+
+    def call(step: str, *words: str) -> Step:
+        given = program._parser().parse_args([step, str(branch.places.root), *words])
+        try:
+            return Step(step, program._step(given)[1])
+        except UnheldError as error:
+            return Step(step, error.exit_code)
+
+    monkeypatch.setenv(CLOCK_VARIABLE, str(branch.clock.seconds))
+    folder = branch.folder
+    service = Service(branch.places.root, call, folder / "inbox", MAPPING, folder / "plans")
+    return [f"{step.words}: exit {step.exit_code}" for step in service.look()]
+
+
+def test_the_service_keeps_a_day_by_itself(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
     """It opens and takes in, parks what comes while the line is cut, closes at 23:55 and opens tomorrow, unparks,
     and applies headquarters' plan."""
     inbox = branch.folder / "inbox"
@@ -96,7 +131,7 @@ def test_the_service_keeps_a_day_by_itself(branch: Branch) -> None:
     branch.cut = {0, 1, 2}
     (inbox / "a.csv").unlink()
     textfile.write(calls(Call(ALICE, columns.date_of(DAY), 70)), inbox / "b.csv")
-    assert look(branch) == ["close: exit 0", "lapse: exit 0", "open: exit 1", "park: exit 0"]
+    assert look_here(branch, monkeypatch) == ["close: exit 0", "lapse: exit 0", "open: exit 1", "park: exit 0"]
 
     branch.at(DAY, 23.97)
     branch.cut = set()
@@ -104,7 +139,7 @@ def test_the_service_keeps_a_day_by_itself(branch: Branch) -> None:
     plan = branch.forget(DAY - 2)
     (branch.folder / "plans" / "p.plan").write_bytes(plan.encode())
     (branch.folder / "plans" / "q.plan.part").write_bytes(plan.encode()[:9])
-    done = look(branch)
+    done = look_here(branch, monkeypatch)
 
     assert done[:3] == ["lapse: exit 0", "apply: exit 0", "open: exit 0"]
     assert sorted(path.name for path in (branch.folder / "plans").iterdir()) == ["applied", "q.plan.part"]
@@ -139,17 +174,24 @@ def test_a_step_without_custodians_says_who_is_away(branch: Branch) -> None:
     ],
     ids=["no store", "inbox alone", "no folder", "no batch", "no set", "no day"],
 )
-def test_a_wrong_call_is_refused_with_its_exit_code(branch: Branch, words: list[str], code: int, said: str) -> None:
+def test_a_wrong_call_is_refused_with_its_exit_code(
+    untouched: Branch,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    code: int,
+    said: str,
+) -> None:
     """The place and the mend are named."""
-    store = str(branch.places.root)
-    given = [word.replace("STORE", store) for word in words]
-    done = subprocess.run(
-        [sys.executable, "-m", "unheld_branch", *given],
-        capture_output=True, text=True, check=False, env=environment(branch), cwd=ROOT,
-    )  # fmt: skip
+    monkeypatch.setattr(process, "harden", lambda **_: None)  # it would be this process
+    monkeypatch.setenv(CLOCK_VARIABLE, str(untouched.clock.seconds))
 
-    assert done.returncode == code, done.stderr
-    assert said in done.stderr
+    with pytest.raises(SystemExit) as ended:
+        program.main([word.replace("STORE", str(untouched.places.root)) for word in words])
+
+    told = capsys.readouterr().err
+    assert ended.value.code == code, told
+    assert said in told
 
 
 @pytest.mark.skipif(
@@ -158,7 +200,7 @@ def test_a_wrong_call_is_refused_with_its_exit_code(branch: Branch, words: list[
 )
 def test_after_the_close_no_process_of_the_service_holds_a_key(branch: Branch) -> None:
     """A step that works has the day's keys in its memory; the service that started others never has, nor after."""
-    assert run(branch, "open").returncode == 0
+    open_day(branch)
     with branch.opened() as (store, _):
         held = store.day_slot.read()
     assert held is not None
@@ -194,4 +236,4 @@ def _until(holds: object, seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while not holds():  # type: ignore[operator]
         assert time.monotonic() < end, "it never happened"
-        time.sleep(0.2)
+        time.sleep(1)  # each look reads all of a process's memory
