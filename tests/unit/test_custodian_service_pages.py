@@ -295,5 +295,5 @@ def test_a_set_is_made_with_the_pages_alone(tmp_path: Path) -> None:
         world.desks[0] = cast("Desk", running)
         world.found(draft(begins=world.today))
 
-        assert "You are custodian 1 of 3" in running.get().text
+        assert "You are “Custodian 0”, custodian 1 of 3 for the store" in running.get().text
         assert world.ask(0, "open", {"day": columns.day_text(world.today)})["index"] == 0

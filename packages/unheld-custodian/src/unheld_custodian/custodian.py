@@ -48,6 +48,7 @@ class Custodian:
         """
 
         def move(state: State) -> State:
+            """Opened, with parking keys, and counted for this ask."""
             return moves.issued(moves.parking(moves.opened(state, day, today), today), day, ask)
 
         count = len({*self.state.issues.get(day, ()), ask})
@@ -83,6 +84,7 @@ class Custodian:
         """
 
         def move(state: State) -> State:
+            """Emptied, once a plan."""
             if plan and plan in state.emptied:
                 return state
             if made < state.begins:
