@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest import mock
 
 from tests.support.calls import Call, calls
@@ -27,6 +29,7 @@ from unheld_verify.roster import Draft
 from unheld_verify.signed import Signed
 
 HOUR = 3600
+_FOUNDED: dict[tuple[int, int], tuple[TemporaryDirectory[str], Branch]] = {}
 
 
 @dataclass
@@ -40,7 +43,24 @@ class Branch:
 
     @classmethod
     def made(cls, folder: Path, n: int = 3, t: int = 2) -> Branch:
-        """Founded at midnight of DAY, nothing open."""
+        """Founded at midnight of DAY, nothing open: a copy of one that is founded once for all tests of a process."""
+        if (n, t) not in _FOUNDED:
+            kept = TemporaryDirectory()
+            _FOUNDED[n, t] = (kept, cls.founded(Path(kept.name), n, t))
+        return _FOUNDED[n, t][1].copied(folder)
+
+    def copied(self, folder: Path) -> Branch:
+        """The same in another folder, its desks in new processes."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        clocks = [replace(clock) for clock in self.world.clocks]
+        world = replace(self.world, folder=folder / "abroad", desks=list(self.world.desks), clocks=clocks, seen={})
+        for index in range(len(clocks)):
+            world.reopen(index)
+        return replace(self, folder=folder, world=world, clock=replace(self.clock), cut=set())
+
+    @classmethod
+    def founded(cls, folder: Path, n: int = 3, t: int = 2) -> Branch:
+        """Founded anew, with custodians of its own."""
         (folder / "abroad").mkdir()
         world = World.of(folder / "abroad", n)
         founded = found(world, draft(n, t))

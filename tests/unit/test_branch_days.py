@@ -236,7 +236,7 @@ def test_the_highest_generation_outlives_the_process(branch: Branch) -> None:
 def test_a_set_of_another_headquarters_is_not_taken_over(branch: Branch, tmp_path: Path) -> None:
     """What the store is sealed under is pinned by the key of genesis, and one number names one set."""
     (tmp_path / "x").mkdir()
-    other = Branch.made(tmp_path / "x")
+    other = Branch.founded(tmp_path / "x")
     founded = signed.decode((other.places.root / sets.FOLDER / "1.json").read_bytes())
     policy = branch.policy(3, 2)
 
