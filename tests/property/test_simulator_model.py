@@ -93,6 +93,8 @@ class Driven:
 
     def now(self, saved: tuple[Disk, ...]) -> Point:
         """Where they are."""
+        for machine in self.world.machines.values():
+            machine.tick()
         disks = tuple(copied(machine.disk) for machine in self.world.machines.values())
         branch, headquarters = self.clients
         for who in self.world.machines:
@@ -125,8 +127,6 @@ class Driven:
             self.world.machines[move.who].restart()
         else:
             granted = self.asked(move)
-        for machine in self.world.machines.values():
-            machine.tick()
         return granted, self.now(saved)
 
     def asked(self, move: Move) -> bool:

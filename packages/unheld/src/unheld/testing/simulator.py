@@ -292,11 +292,11 @@ class World:
     def _unpark(self) -> None:
         fair = not self.network.weather.all_cut and not self.network.weather.cut
         for batch in list(self.branch.waiting) if self.branch.held is not None else ():
-            for _ in range(6 if fair else 1):
-                could = self.promises.could(batch)
+            for _ in range(20 if fair else 1):
+                might = self.promises.might(batch, self.network.weather)
                 word = self.branch.unpark(batch, self.random.random() < 0.05)
                 self.note("unpark", word)
-                self.promises.asked(batch, could)
+                self.promises.asked(batch, might)
                 if word == "back":
                     break
             self.promises.unparked(batch, word, self.branch, fair)

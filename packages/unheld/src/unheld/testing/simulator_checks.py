@@ -114,22 +114,25 @@ class Promises:
         """What was parked comes back as it was, when t custodians that are ready still have it to give."""
         if word == "back":
             assert branch.back[batch] == self.parked[batch].records, "what was parked came back as something else"
-        could = self.could(batch)
-        t = self.sets[self.parked[batch].set].roster.draft.t
+        one = self.parked[batch]
+        checks = self.sets[one.set]
+        t = checks.roster.draft.t
+        could = [index for index in self.machines if checks.is_up(index, branch.clock) and checks.gives(index, one)]
         assert not fair or len(could) < t or word in ("back", "lost its power"), f"what was parked stays shut: {word}"
 
     def asked(self, batch: bytes, before: Mapping[int, bool]) -> None:
-        """Nobody gave a part of a batch while fewer than t could: what is given is given for a day."""
+        """Nobody gave a part of a batch while fewer than t might: what is given is given for a day."""
         checks = self.sets[self.parked[batch].set]
         gave = [one for one, ever in before.items() if not ever and checks.first_opened(one, batch) is not None]
         assert len(before) >= checks.roster.draft.t or not gave, f"custodians {gave} gave a part that opens nothing"
 
-    def could(self, batch: bytes) -> dict[int, bool]:
-        """The custodians that must give their shares of a batch now if they are reached, and whether they ever did."""
+    def might(self, batch: bytes, weather: Weather) -> dict[int, bool]:
+        """The custodians that may give their shares of a batch now, and whether they ever did."""
         one = self.parked[batch]
         checks = self.sets[one.set]
-        up = [index for index in self.machines if checks.is_up(index) and checks.gives(index, one)]
-        return {index: checks.first_opened(index, batch) is not None for index in up}
+        reached = [] if weather.all_cut else [index for index in self.machines if index not in weather.cut]
+        some = [index for index in reached if not self.machines[index].off and checks.gives(index, one)]
+        return {index: checks.first_opened(index, batch) is not None for index in some}
 
     def _parked_end(self, branch: Branch, gives: Gives) -> None:
         for batch, one in self.parked.items():
@@ -152,7 +155,6 @@ class Making:
     confirmed: dict[bytes, set[int]] = field(default_factory=dict)
     dealt: dict[tuple[int, str], bytes] = field(default_factory=dict)
     chains: dict[tuple[bytes, int], bytes] = field(default_factory=dict)
-    refused: set[tuple[int, int]] = field(default_factory=set)
 
     def heard(self, index: int, answer: bytes | None) -> None:
         """Something left a custodian's machine."""
@@ -178,7 +180,8 @@ class Making:
                 many = len(self.confirmed.get(state.founded, ()))
                 least = min(state.n, state.t + 1)
                 assert many >= least, f"custodian {index}: a set of which {many} of {least} heard counts"
-                assert (index, place[1]) not in self.refused, f"custodian {index} is in a set that its person refused"
+                refused = {one.set for one in whole.requests if one.decision == "refused"}
+                assert place[1] not in refused, f"custodian {index} is in a set that its person refused"
                 if state.next_day == state.begins:
                     self._same(index, state.founded, state.chains)
 
@@ -361,10 +364,12 @@ class Checks:
         whole, state = machine.whole(), machine.state(self.place)
         if whole is None or state is None:
             return
+        # What is due goes in one write, and the second at which it went in the next: the power may go in between.
+        today = max(self._latest(whole), machine.clock.now()) // DAY
         for day in range(draft.begins, state.next_day):
             pairs = columns.window(day, draft.late_days, draft.lifetimes) if day < (state.retired or day + 1) else []
             for pair in pairs:
-                if columns.due(*pair, draft.lifetimes) > self._latest(whole) // DAY and pair not in state.erased:
+                if columns.due(*pair, draft.lifetimes) > today and pair not in state.erased:
                     missing = [
                         one
                         for one in columns.held(draft.n, draft.t, index)
@@ -383,10 +388,9 @@ class Checks:
         over = [day for day in state.issues if before.retired and day >= before.retired]
         assert not over, f"custodian {machine.index} handed out a day of the set that follows"
 
-    def is_up(self, index: int, clock: NodeClock | None = None) -> bool:
-        """Whether a custodian must answer now whoever asks by this clock (its own where none is given)."""
+    def is_up(self, index: int, clock: NodeClock) -> bool:
+        """Whether a custodian must answer now whoever asks by this clock."""
         machine = self.machines[index]
-        clock = clock or machine.clock
         apart = abs(machine.clock.error - clock.error)
         if not self.sound(index) or machine.off or apart > custody.SKEW_SECONDS - 10 or machine.disk.fault is not None:
             return False
@@ -431,12 +435,15 @@ class Checks:
     def _true(self, pair: EventColumn, day: int, component: int) -> bytes:
         name = (pair, day, component)
         if name not in self.truth:
-            key = columns.day_key(self._link(component, day), day)
+            link = self._link(component, day)
+            key = columns.day_key(link, day) if link else b""
             for each in columns.window(day, self.roster.draft.late_days, self.roster.draft.lifetimes):
-                self.truth[each, day, component] = columns.column_key(key, *each)
+                self.truth[each, day, component] = columns.column_key(key, *each) if key else b""
         return self.truth[name]
 
     def _link(self, component: int, day: int) -> bytes:
+        if component not in self.chains:  # a liar alone holds it
+            return b""
         links = self.links.setdefault(component, [self.chains[component]])
         while len(links) <= day - self.roster.draft.begins:
             links.append(columns.next_link(links[-1]))
