@@ -157,7 +157,7 @@ def chains_of_seeds_alone(patch: pytest.MonkeyPatch) -> None:
 
 
 def deals_anew(patch: pytest.MonkeyPatch) -> None:
-    answered, deal = ceremony._answered, ceremony._deal
+    answered, (check, deal) = ceremony._answered, ceremony._STAGES["roster"]
 
     def forgets(whole: Whole, place: Any, one: Any, about: bytes, answer: Any) -> tuple[Whole, bytes]:
         whole, data = answered(whole, place, one, about, answer)
@@ -171,7 +171,7 @@ def deals_anew(patch: pytest.MonkeyPatch) -> None:
         return deal(whole, place, replace(one, roster=b""), *more)
 
     patch.setattr(ceremony, "_answered", forgets)
-    patch.setitem(ceremony._STAGES, "roster", again)
+    patch.setitem(ceremony._STAGES, "roster", (check, again))
 
 
 def deaf_to_complaints(patch: pytest.MonkeyPatch) -> None:
@@ -242,17 +242,19 @@ STORMY: dict[str, tuple[Patch, str, str]] = {
     "deals anew whenever it is asked": (deals_anew, "", "dealt twice for one join"),
 }
 """In ceremonies: how it is broken, who deals how beside it, and the words."""
+NIGHTS: dict[str, Any] = {"parks": 1.0, "late_days": 5, "days": 6, "busy": 80, "trouble": 0, "rotate": 0.0}
+CUT = {"trouble": 1000, "events": ("cut", "off")}
 FOLLOWING: dict[str, tuple[Patch, dict[str, Any], str]] = {
     "makes keys of a set that was retired": (never_retired, {"rotate": 1.0}, "retired|of the set that follows"),
     "lets nothing of an old set lapse": (old_sets_stay, {"rotate": 1.0}, "was due and is still there"),
-    "opens what was parked for ever": (opens_again, {"parks": 1.0}, "opens again, a day later"),
-    "gives a part of what was parked": (gives_in_parts, {"parks": 1.0, "late_days": 5}, "a part that opens nothing"),
+    "opens what was parked for ever": (opens_again, NIGHTS, "opens again, a day later"),
+    "gives a part of what was parked": (gives_in_parts, NIGHTS | CUT, "a part that opens nothing"),
 }
 BRANCHES: dict[str, tuple[type[Branch], dict[str, Any], str]] = {
     "compares nothing": (Gullible, {"liars": {0: wrong_keys()}}, "accepted as corroborated"),
     "leaves out what one leaves out": (Trusting, {"liars": {0: omitting()}}, "an omission shut|does not open"),
-    "drops what was parked": (Careless, {"parks": 1.0, "late_days": 5}, "is nowhere"),
-    "seals what was parked again": (Repeating, {"parks": 1.0}, "came back twice"),
+    "drops what was parked": (Careless, NIGHTS | CUT, "is nowhere"),
+    "seals what was parked again": (Repeating, NIGHTS, "came back twice"),
 }
 
 
