@@ -79,6 +79,13 @@ def test_what_was_found_once_is_mended(found: str) -> None:
     assert run(Setting(seed, n=n, t=t, liars={seed % n: LIARS[lie]()})).opened > 0
 
 
+@pytest.mark.parametrize("seed", [3, 20])
+def test_nobody_gives_a_part_of_what_was_parked(seed: int) -> None:
+    """Found here: one custodian gave its shares while the others were cut off; a day later it gave them no more."""
+    nights = Setting(seed, days=6, busy=80, trouble=1000, rotate=0.0, parks=1.0, late_days=5, events=("cut", "off"))
+    assert run(nights).parked > 0
+
+
 @pytest.mark.parametrize("lie", LIARS)
 @pytest.mark.parametrize(("n", "t"), [(2, 2), (3, 2), (4, 2), (5, 3)])
 def test_one_liar_makes_nobody_accept_what_is_false(lie: str, n: int, t: int) -> None:
