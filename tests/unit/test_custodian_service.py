@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ from starlette.types import Receive, Scope, Send
 from tests.support.ceremony import World
 from tests.support.served import BYTES, Served, command, founded, send, served
 from unheld_custodian import service
+from unheld_custodian.__main__ import _desk, main
+from unheld_slots import durable
 from unheld_slots.slot import FileSlot
 from unheld_verify import canonical, columns, custody, signed
 from unheld_verify.errors import StateError
@@ -30,8 +34,20 @@ def custodian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    """`unheld-custodian` to its end."""
-    return subprocess.run(command(*words), capture_output=True, text=True, timeout=60, check=False)
+    """`unheld-custodian` to its end, in this process."""
+    said, told = io.StringIO(), io.StringIO()
+    with redirect_stdout(said), redirect_stderr(told):
+        try:
+            code = main(words)
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return subprocess.CompletedProcess(words, code, said.getvalue(), told.getvalue())
+
+
+def made(folder: Path, *, slot: str | None = None, name: str | None = None) -> None:
+    """What a first `serve` leaves when it has been told to stop."""
+    durable.make_folders(folder)
+    _desk(folder, slot, name)
 
 
 def start(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -176,8 +192,7 @@ def test_the_secret_can_be_kept_elsewhere(tmp_path: Path) -> None:
     """`--slot` says where a new custodian's secret is; its folder and the one beside it hold none."""
     (tmp_path / "key").mkdir()
     uri = f"file:{tmp_path / 'key' / 'oslo.slot'}"
-    with served(tmp_path / "held", "--slot", uri):
-        pass
+    made(tmp_path / "held", slot=uri)
 
     assert FileSlot.open(tmp_path / "key" / "oslo.slot").live()
     assert [path.name for path in (tmp_path / "held.slot").iterdir()] == ["slots.toml"]
@@ -186,8 +201,7 @@ def test_the_secret_can_be_kept_elsewhere(tmp_path: Path) -> None:
 
 def test_it_keeps_its_name(tmp_path: Path) -> None:
     """A custodian is known to its sets by its name: another one is refused."""
-    with served(tmp_path / "held", "--name", "Oslo"):
-        pass
+    made(tmp_path / "held", name="Oslo")
     renamed = start(tmp_path / "held", "--name", "Bergen")
 
     assert renamed.returncode == 2
@@ -204,8 +218,7 @@ def test_a_first_start_that_was_cut_short_goes_on(tmp_path: Path) -> None:
 
 def test_a_full_slot_is_never_taken_for_a_new_custodian(tmp_path: Path) -> None:
     """With its folder away (a disk not mounted), a start ends at once and the secret stays as it is."""
-    with served(tmp_path / "held"):
-        pass
+    made(tmp_path / "held")
     (tmp_path / "held").rename(tmp_path / "away")
     before = (tmp_path / "held.slot" / "custodian.slot").read_bytes()
     missing = start(tmp_path / "held")
@@ -217,8 +230,7 @@ def test_a_full_slot_is_never_taken_for_a_new_custodian(tmp_path: Path) -> None:
 
 def test_a_missing_slot_is_never_made_anew(tmp_path: Path) -> None:
     """A custodian whose secret is away does not start, and no empty slot takes its place."""
-    with served(tmp_path / "held"):
-        pass
+    made(tmp_path / "held")
     (tmp_path / "held.slot").rename(tmp_path / "away")
 
     assert start(tmp_path / "held").returncode == 10
@@ -265,8 +277,8 @@ def test_status_gives_figures_to_scripts(tmp_path: Path) -> None:
     with founded(tmp_path) as (world, running):
         world.ask(0, "drill", {"drill": "ab" * 32})
         running.get()
-        found = run("status", str(tmp_path / "c0"))
-        assert found.returncode == 0
+        call = command("status", str(tmp_path / "c0"))
+        found = subprocess.run(call, capture_output=True, text=True, timeout=60, check=True)
     ended = run("status", str(tmp_path / "c0"))
 
     assert json.loads(found.stdout)["running"] is True
@@ -307,8 +319,7 @@ def test_freeze_holds_for_the_very_next_call(tmp_path: Path) -> None:
 
 def test_freeze_waits_for_one_that_does_not_run(tmp_path: Path) -> None:
     """A custodian that was told to freeze while it was off starts frozen."""
-    with served(tmp_path / "held"):
-        pass
+    made(tmp_path / "held")
     run("freeze", str(tmp_path / "held"))
     with served(tmp_path / "held") as running:
         running.link = run("page", str(tmp_path / "held"), "--page", running.host).stdout.split()[2]
@@ -317,9 +328,7 @@ def test_freeze_waits_for_one_that_does_not_run(tmp_path: Path) -> None:
 
 def test_trouble_with_the_disk_is_shown_to_the_person(tmp_path: Path) -> None:
     """When the minute's housekeeping fails the custodian goes on, and says so where the person looks."""
-    with served(tmp_path / "held"):
-        pass
-    (tmp_path / "held" / service.FIGURES).unlink()
+    made(tmp_path / "held")
     (tmp_path / "held" / service.FIGURES).mkdir()
     with served(tmp_path / "held", complains=True) as running:
         running.get()

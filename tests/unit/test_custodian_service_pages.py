@@ -25,10 +25,10 @@ def entered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield running
 
 
-@pytest.fixture
-def set_of_three(tmp_path: Path) -> Iterator[tuple[World, Served]]:
-    """A founded custodian whose pages a browser has."""
-    with founded(tmp_path) as (world, running):
+@pytest.fixture(scope="module")
+def set_of_three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Served]]:
+    """A founded custodian whose pages a browser has. Each test of this module asks it of a set of its own."""
+    with founded(tmp_path_factory.mktemp("three")) as (world, running):
         assert running.get().status == 200
         yield world, running
 
@@ -212,7 +212,7 @@ def test_names_are_text(set_of_three: tuple[World, Served]) -> None:
 
 def test_refusing_needs_nothing(set_of_three: tuple[World, Served]) -> None:
     """Refuse works without words and without a reason, and is what the desk then knows."""
-    asked = invited(set_of_three[1], 2)
+    asked = invited(set_of_three[1], 3)
     done = set_of_three[1].post("answer", {"id": asked, "answer": "refuse", "screen": "request"})
 
     assert (done.status, done.headers["location"]) == (303, f"{set_of_three[1].root}?done=refuse")
@@ -221,7 +221,7 @@ def test_refusing_needs_nothing(set_of_three: tuple[World, Served]) -> None:
 
 def test_the_other_answer_is_not_taken_afterwards(set_of_three: tuple[World, Served]) -> None:
     """A request that was refused stays refused."""
-    asked = invited(set_of_three[1], 2)
+    asked = invited(set_of_three[1], 4)
     set_of_three[1].post("answer", {"id": asked, "answer": "refuse", "screen": "request"})
     again = set_of_three[1].post("answer", {"id": asked, "answer": "approve", "screen": "request"})
 

@@ -60,13 +60,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(call: argparse.Namespace) -> int:
     folder: Path = call.folder.absolute()
-    lines, page = service.listening(call.listen), service.listening(call.page, here=True)
-    durable.make_folders(folder)
-    with service.alone(folder), lines, page:
-        desk = _desk(folder, call.slot, call.name)
-        where = _where(folder, "{}:{}".format(*page.getsockname()[:2]), renew=Key(folder).is_new)
-        others = "for others: POST http://{}:{}/v1".format(*lines.getsockname()[:2])
-        service.run(desk, folder, lines, page, f"{where}\n{others}")
+    with service.listening(call.listen) as lines, service.listening(call.page, here=True) as page:
+        durable.make_folders(folder)
+        with service.alone(folder):
+            desk = _desk(folder, call.slot, call.name)
+            where = _where(folder, "{}:{}".format(*page.getsockname()[:2]), renew=Key(folder).is_new)
+            others = "for others: POST http://{}:{}/v1".format(*lines.getsockname()[:2])
+            service.run(desk, folder, lines, page, f"{where}\n{others}")
     return 0
 
 

@@ -89,7 +89,7 @@ def listening(place: str, *, here: bool = False) -> socket.socket:
     """
     host, _, port = place.rpartition(":")
     try:
-        address, number = ipaddress.ip_address(host.strip("[]")), int(port)
+        address, number = ipaddress.ip_address(host.strip("[]")), range(1 << 16).index(int(port))
     except ValueError:
         raise UsageError(f"{place}: write ADDRESS:PORT, for example 127.0.0.1:8441 or [::]:8440") from None
     if here and not address.is_loopback:
@@ -97,7 +97,7 @@ def listening(place: str, *, here: bool = False) -> socket.socket:
     try:
         family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
         return socket.create_server((str(address), number), family=family)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise StateError(f"{place}: cannot listen there: {error}; is the custodian running already?") from None
 
 
