@@ -84,7 +84,7 @@ def answer(clients: Sequence[Client], said: Signed, *, everybody: bool = False) 
         if len(came) < draft.t:
             short.append(draft.set)
     if len(short) == len(clients):
-        raise _nobody(silent)
+        raise _nobody({client.roster.draft.set: client.roster.draft.names for client in clients}, silent)
     words = {place: str(error) for place, error in silent.items()}
     return Answered(messages.answers(said, values, words), len(values), tuple(short))
 
@@ -179,9 +179,10 @@ def _asked(client: Client, wanted: Grant, said: Signed, count: int) -> tuple[dic
     return came, failed
 
 
-def _nobody(silent: Mapping[tuple[int, int], UnheldError]) -> UnheldError:
+def _nobody(names: Mapping[int, Sequence[str]], silent: Mapping[tuple[int, int], UnheldError]) -> UnheldError:
     """What to raise: the custodians' own refusal where they all give the same kind, else every reason."""
     kinds = {type(error) for error in silent.values()}
-    words = reasons({index: error for (_, index), error in sorted(silent.items())})
+    failed = {number: {index: why for (held, index), why in silent.items() if held == number} for number in names}
+    words = "; ".join(reasons(failed[number], names[number]) for number in sorted(names))
     kind = kinds.pop() if len(kinds) == 1 else StateError
     return kind(f"too few custodians answer this grant: {words}")

@@ -178,7 +178,7 @@ def _custodians(deployment: Deployment) -> Iterator[Finding]:
         yield Finding("custodians", "failure", str(error), "no day opens without them")
         return
     for one in answers:
-        who = f"custodian {one.index} ({one.name}) of set {one.set}"
+        who = f"{one.name} of set {one.set}"
         if one.away:
             yield Finding("custodians", "warning", f"{who} is away: {one.away}", "put its folder and slot back")
         elif one.said.get("rolled_back"):
