@@ -148,7 +148,7 @@ def test_records_of_a_day_whose_keys_were_lost_open_like_those_of_any_other(made
     assert (closed.batches, closed.records) == (2, 2)
     made.open_day(SECOND)
     held = [folio for folio in opened(made).folios("tel:" + ALICE) if folio.column[0] == "charge"]
-    assert sorted(str(record["time"]) for folio in held for record in folio.records) == ["20", "30"]
+    assert {record["time"] for folio in held for record in folio.records} == {20, 30}
 
 
 def test_doctor_names_the_slot_of_today_that_is_lost(made: TestStore, monkeypatch: pytest.MonkeyPatch) -> None:
