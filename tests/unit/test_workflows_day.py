@@ -151,6 +151,16 @@ def test_records_of_a_day_whose_keys_were_lost_open_like_those_of_any_other(made
     assert {record["time"] for folio in held for record in folio.records} == {20, 30}
 
 
+def test_a_day_that_closes_as_it_stands_keeps_no_file_of_what_was_erased(made: TestStore) -> None:
+    """An erased column's ciphertext does not come back into the journal."""
+    made.ingest(calls(Call(ALICE)))
+    made.forget_day(FIRST)
+    (made.deployment.slots / "open.slot").unlink()
+    made.set_clock(FIRST, 86_399)
+
+    assert (made.close().files, list(made.root.rglob("*.parquet"))) == (0, [])
+
+
 def test_doctor_names_the_slot_of_today_that_is_lost(made: TestStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is wrong and the mend; and status goes on without it."""
     (made.deployment.slots / "open.slot").unlink()

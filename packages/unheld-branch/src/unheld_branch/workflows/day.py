@@ -191,7 +191,8 @@ def _closed_as_it_stands(store: Store, custodians: Custodians, number: int) -> C
 
     A folio then has a block for each delivery, so whoever opens it sees how its records came.
     """
-    files = [file for batch in store.catalog.open_batches() for file in batch.files]
+    held = [file for batch in store.catalog.open_batches() for file in batch.files]
+    files = [file for file in held if not store.catalog.is_gone(file.column.cls, file.column.event_day)]
     _commit_close(store, number, files)
     for file in files:
         durable.remove_file((store.folder / file.path).with_suffix(".handles"))
