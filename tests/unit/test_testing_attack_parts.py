@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.stores import TestStore
 from unheld.testing import closure, disclosure, states
 from unheld.testing.closure import Lock
 from unheld.testing.evidence import Sealed
@@ -17,6 +18,7 @@ from unheld.testing.recorder import Copies
 from unheld.testing.recording import Recording
 from unheld.testing.tracing import Strace
 from unheld_branch.keys.columns import DayKeys
+from unheld_custodian.state import Whole, encode
 from unheld_verify import crypto
 from unheld_verify.errors import CannotVerifyError
 
@@ -99,6 +101,16 @@ def test_whole_states_are_found_inside_other_bytes() -> None:
 
     assert list(states.found(b"core" + data + b"dump")) == [data]
     assert states.parsed(data) == (b"", keys)
+    assert list(states.found(data[:-1])) == []
+
+
+def test_a_custodian_s_memory_is_found_in_other_bytes(two_of_three: TestStore) -> None:
+    """With its column keys to the last byte, in the version that is written now."""
+    held = two_of_three.state(0)
+    data = encode(Whole("custodian-0", {b"": (1, 1, 0)}, sets={(held.store, held.set): held}))
+
+    assert held.keys
+    assert list(states.found(b"core" + data + b"dump")) == [data]
     assert list(states.found(data[:-1])) == []
 
 

@@ -146,7 +146,7 @@ def _take(version: Version, found: Evidence) -> bool:
     if data.startswith(DATABASE_MAGIC):
         return True
     if (name := _SEALED.search(path)) and data.startswith(b"UNHSEAL1"):
-        kind, begins = {"open": ("open-day-state", b"UNHOPEN"), "custodian": ("custodian-state", b"UNHCUST2")}[name[1]]
+        kind, begins = {"open": ("open-day-state", b"UNHOPEN"), "custodian": ("custodian-state", b"UNHCUST")}[name[1]]
         found.sealed.append(Sealed(kind, data[32:44], data[44:], data[:32] + name[1].encode(), begins))
         return True
     if data.startswith(b"UNHPARK1"):

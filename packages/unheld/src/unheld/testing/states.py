@@ -30,6 +30,7 @@ _PRIVATE_HEX = re.compile(rb"(?<![0-9a-fA-F])[0-9a-fA-F]{192}(?![0-9a-fA-F])")
 _PRIVATE_BASE64 = re.compile(rb"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{128}(?![A-Za-z0-9+/=])")
 _LEAST_VALUES = 16  # 32 random bytes with fewer different values: once in 10^11
 _SLOT_SIGNED, _SLOT_BYTES = 128, 160
+_KEY_ENTRY = 11 + KEY_BYTES  # a column key in a custodian's memory, with its name
 
 
 def found(data: bytes) -> Iterator[bytes]:
@@ -55,8 +56,7 @@ def _length(data: bytes) -> int:
 
 def _custodian_length(data: bytes) -> int:
     end = 12 + int.from_bytes(data[8:12], "big")
-    binary = re.search(rb'"binary":(\d+)', data[12:end])
-    return end + int(binary.group(1)) if binary else 0
+    return end + _KEY_ENTRY * sum(map(int, re.findall(rb'"keys":(\d+)', data[12:end])))
 
 
 def parsed(state: bytes) -> tuple[bytes, bytes | DayKeys | Whole] | None:
