@@ -99,8 +99,9 @@ def test_a_headquarters_speaks_of_its_own_requests_only(tmp_path: Path) -> None:
     assert desk.requests()[0].answered == ()
 
 
-def test_the_record_of_issues_is_not_washed_away(tmp_path: Path) -> None:
+def test_the_record_of_issues_is_not_washed_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A headquarters that repeats itself without end leaves the person a record of each day that was handed out."""
+    monkeypatch.setattr(moves, "JOURNAL_MOST", 12)
     world = World.of(tmp_path, 1).found()
     world.ask(0, "open", {"day": columns.day_text(DAY)})
     for _ in range(moves.JOURNAL_MOST + 1):

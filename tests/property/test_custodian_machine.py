@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from hypothesis import settings
@@ -27,6 +28,7 @@ class Crash(BaseException):
     """The power went."""
 
 
+@cache
 def key_by_hand(pair: EventColumn, day: int) -> bytes:
     """The column key straight from the genesis link."""
     chain = SEED

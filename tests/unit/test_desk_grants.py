@@ -184,7 +184,8 @@ def test_a_new_month_counts_anew_under_a_new_key(world: World) -> None:
     for _ in range(4):
         world.ask(0, "evaluate", body(asked().signed(SUBSCRIBER)))
     (before,) = world.desks[0]._kept.whole.sets.values()
-    world.pass_days(30)
+    world.after(30)
+    world.tick(0)
     (idle,) = world.desks[0]._kept.whole.sets.values()
     assert (idle.month_key, dict(idle.asked), dict(idle.used)) == (b"", {}, {})
     assert len(before.month_key) == 32
