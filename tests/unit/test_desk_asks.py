@@ -450,7 +450,7 @@ def test_a_retired_set_is_dropped_when_nothing_is_left(world: World) -> None:
     world.ask(0, "retire", body)
     world.after(180)
     assert len(world.desks[0].overview().sets) == 1
-    world.after(1)
+    world.at(NOON + 181 * 86_400)
     assert world.desks[0].overview().sets == ()
 
 
