@@ -131,6 +131,7 @@ def test_every_step_is_told_in_words(told: dict[str, Ended]) -> None:
     assert "(step 3 of 4: every person compares the four words and approves)" in told["words again"].out
     assert "also hears them from another custodian, and refuses where a word differs" in told["words again"].out
     assert told["founded"].out.count(": holds its part\n") == 3
+    assert "its four words, to publish: " + " ".join(told["words"].document["words"]) in told["founded"].out
 
 
 def test_a_refusal_ends_a_set(told: dict[str, Ended]) -> None:

@@ -116,7 +116,9 @@ def _told(found: Standing, *, proposed: bool = False) -> Answer:
     begins = columns.day_text(draft.begins)
     said = [f"set {found.number} ({stage}): {draft.t} of {draft.n} open a closed day, from {begins} on"]
     said.append(f"  {_SHOWN_AS} {spoken.caller(draft.headquarters)}")
-    if step.words:
+    if step.words and step.over:
+        said.append(f"  its four words, to publish: {' '.join(step.words)}")
+    elif step.words:
         said.append(f"  four words to read aloud to every custodian: {' '.join(step.words)}")
         said.append("  each of them also hears them from another custodian, and refuses where a word differs")
     said += [f"  {index + 1}. {_answer_of(found, index, proposed=proposed)}" for index in range(draft.n)]
