@@ -234,15 +234,13 @@ def _beat(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Document:
     day, today = _day(ask, "day"), time.clock // moves.DAY_SECONDS
     if abs(day - today) > 1:
         raise NotAllowedError(f"a beat of {columns.day_text(day)}, and the clock here says {columns.day_text(today)}")
-
     state = custodian.state
     told = ceremony.told(custodian.kept.whole, state.store, ask.body.get("answered", {}))
     words = "headquarters confirmed the date" if time.jumped else ""
     custodian.second = time.clock if time.jumped else time.second
     custodian.kept.change(lambda _: confirmed(told, time.clock, state.headquarters), time.clock, words)
-    custodian.change(
-        lambda state: replace(state, beat_day=max(state.beat_day, day), hq_at=ask.at), "heard headquarters"
-    )
+    latest = max(state.beat_day, day)
+    custodian.change(lambda state: replace(state, beat_day=latest, hq_at=ask.at), "heard headquarters")
     return figures(custodian, today if time.jumped else time.day)
 
 
@@ -263,10 +261,8 @@ def _retire(custodian: Custodian, ask: Ask, digest: bytes, time: Now) -> Documen
     sentence = f"Shall this custodian make no more keys for set {ask.address.set} from {columns.day_text(day)} on?"
     decided = _put(custodian, "retire", name, sentence)
     if decided == "approved":
-        custodian.change(
-            lambda state: moves.lapsed(replace(state, retired=day, hq_at=ask.at), time.day),
-            f"retired from {columns.day_text(day)} on",
-        )
+        words = f"retired from {columns.day_text(day)} on"
+        custodian.change(lambda state: moves.lapsed(replace(state, retired=day, hq_at=ask.at), time.day), words)
     return {"decision": decided}
 
 

@@ -140,9 +140,7 @@ class Custodian:
             raise NotAllowedError("this grant was answered already: sign a new one")
         values = moves.values(state, set(wanted.columns), wanted.label)
         if not values:
-            raise SealedError(
-                "no key of these columns is held here: they have lapsed, were erased or were never sealed"
-            )
+            raise SealedError("no key of these columns is held here: they lapsed, were erased or never sealed")
         if said.digest not in state.used:
             use, today = (ask, wanted.expires), self.second // moves.DAY_SECONDS
             self.change(lambda state: moves.granted(state, wanted.label, said.digest, use, today), "answered a grant")

@@ -58,9 +58,7 @@ def opened(state: State, day: int, today: int) -> State:
     if _ended(state, day):
         raise StateError(f"this set of custodians was retired from {day_text(state.retired)} on: ask the next set")
     if day < state.next_day:
-        raise StateError(
-            f"day {day_text(day)} is over: the chain stands at {day_text(state.next_day)} and never goes back"
-        )
+        raise StateError(f"day {day_text(day)} is over: the chain is at {day_text(state.next_day)} and never goes back")
     return replace(skipped(state, day + 1, today), open_days=tuple(sorted((*state.open_days, day))))
 
 
@@ -74,7 +72,7 @@ def issued(state: State, day: int, ask: bytes) -> State:
         return state
     if len(asks) >= ISSUES_MOST:
         raise NotAllowedError(
-            f"day {day_text(day)} was handed out {ISSUES_MOST} times, and that is the most: park instead"
+            f"day {day_text(day)} was handed out {ISSUES_MOST} times, the most there is: park instead"
         )
     return replace(state, issues={**state.issues, day: (*asks, ask)})
 
@@ -102,9 +100,7 @@ def closed(state: State, day: int, today: int) -> State:
     Raises StateError for a day that is still to come.
     """
     if day >= state.next_day and day > today:
-        raise StateError(
-            f"day {day_text(day)} was never opened here (today is {day_text(today)}): there is nothing to close"
-        )
+        raise StateError(f"day {day_text(day)} was never opened here (today is {day_text(today)}): nothing to close")
     state = skipped(state, day + 1, today)
     return _opened_at(state, [other for other in state.open_days if other != day])
 

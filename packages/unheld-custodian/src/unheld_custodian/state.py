@@ -137,11 +137,6 @@ class Whole:
     frozen: tuple[int, str] = (0, "")
     tags: bytes = field(default=b"", repr=False)
 
-    @property
-    def latest(self) -> int:
-        """The latest second seen."""
-        return self.times[b""][0]
-
     def time(self, headquarters: bytes) -> Time:
         """What is known of the time for the sets of a headquarters."""
         return self.times.get(headquarters, self.times[b""])
