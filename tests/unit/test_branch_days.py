@@ -8,22 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.branches import Branch, close_day, open_day, written
+from tests.support.branches import HOUR, Branch, close_day, open_day, written
 from tests.support.calls import ALICE, BOB, Call
 from tests.support.ceremony import DAY
 from tests.support.refusing import refusing
 from tests.support.stores import mapping
 from unheld_branch.custody.client import Remote
+from unheld_branch.kernel.clock import CLOCK_VARIABLE
 from unheld_branch.kernel.uptime import Uptime
 from unheld_branch.store import daylength, parkkeys, sets
 from unheld_branch.store.parkkeys import _FILE as PARKING
 from unheld_branch.workflows import day, ingest, lapse, park
+from unheld_branch.workflows.service import Service, Step
 from unheld_verify import canonical, columns, crypto, signed
 from unheld_verify.errors import (
     BadInputError,
     NotAllowedError,
     PartialError,
     StateError,
+    UnheldError,
     VerificationError,
 )
 
@@ -49,6 +52,64 @@ def test_a_day_opens_five_minutes_early_once_the_day_before_is_closed(branch: Br
     assert open_day(branch).again
     branch.at(DAY + 1, 0.1)
     assert open_day(branch).again
+
+
+def looked(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The steps of one look of the service, none of which does anything."""
+    monkeypatch.setenv(CLOCK_VARIABLE, str(branch.clock.seconds))
+    service = Service(branch.places.root, lambda step, *_: Step(step, 0), lapsed=branch.clock.seconds // HOUR)
+    return [step.words for step in service.look()]
+
+
+def closed_at(branch: Branch) -> list[bool]:
+    """Of each custodian whether it gives keys of today no more."""
+    with branch.opened() as (_, custodians):
+        heard = [pushed(custodians, index) for index in range(3)]
+    return ["is over" in said for said in heard]
+
+
+def pushed(custodians: Remote, index: int) -> str:
+    """What a custodian says to one more asking for today's keys."""
+    try:
+        custodians.clients[0].ask(index, "open", {"day": columns.day_text(DAY)})
+    except UnheldError as error:
+        return str(error)
+    return ""
+
+
+def test_custodians_that_were_away_at_an_early_close_are_told_again_until_its_day_is_over(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else who seizes the branch and its keys, with the line cut at the close, would have the day's keys once more."""
+    open_day(branch)
+    branch.cut |= {0, 1, 2}
+    close_day(branch)
+    assert looked(branch, monkeypatch) == ["close"]
+    branch.cut = {2}
+    close_day(branch)
+    assert looked(branch, monkeypatch) == ["close"]
+    branch.cut.clear()
+
+    assert close_day(branch).day == DAY
+
+    assert closed_at(branch) == [True, True, True]
+    assert looked(branch, monkeypatch) == []
+    with pytest.raises(StateError, match="no day is open"):
+        close_day(branch)
+
+
+def test_who_never_heard_of_a_close_gives_no_key_when_its_day_is_over(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then nobody is told any more, and the next day opens."""
+    open_day(branch)
+    branch.cut |= {0, 1, 2}
+    close_day(branch)
+    branch.cut.clear()
+    branch.at(DAY + 1)
+
+    assert looked(branch, monkeypatch) == ["open"]
+    assert open_day(branch).day == DAY + 1
 
 
 def test_a_day_whose_keys_one_custodian_alone_gave_is_uncorroborated(branch: Branch) -> None:

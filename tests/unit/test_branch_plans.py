@@ -160,7 +160,7 @@ def test_a_plan_is_brought_again_until_its_columns_lapse(branch: Branch) -> None
 
     assert len(pending.plans(folder, DAY + lifetimes["charge"] - 1, lifetimes)) == 1
     assert pending.plans(folder, DAY + lifetimes["charge"], lifetimes) == []
-    assert list((folder / "pending").iterdir()) == []
+    assert list((folder / "pending").glob("*.plan")) == []
 
 
 def test_everything_is_brought_again_to_who_was_away(branch: Branch) -> None:

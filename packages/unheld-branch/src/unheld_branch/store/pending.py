@@ -3,8 +3,9 @@
     pending/DIGEST.plan        a plan for columns or everything; it names nobody
     pending/DIGEST.tombstones  16-byte hashes of forgotten labels with the plan that forgot them, whose sealed names
                                open for nobody once it is applied
+    pending/close              the day that was closed, while it is not over and not every custodian has heard so
 
-Both are written before the act that they belong to, so that no crash loses them; hashes count once the journal names
+All are written before the act that they belong to, so that no crash loses them; hashes count once the journal names
 their plan.
 """
 
@@ -15,9 +16,10 @@ from pathlib import Path
 
 from unheld_slots import durable
 from unheld_verify import canonical, columns, note, plan
+from unheld_verify.errors import BadInputError
 from unheld_verify.plan import Plan
 
-_FOLDER = "pending"
+_FOLDER, _CLOSE = "pending", "close"
 
 
 def keep(folder: Path, one: Plan) -> None:
@@ -82,6 +84,25 @@ def acknowledged(folder: Path, one: Plan, left: Collection[bytes]) -> None:
         bury(folder, one, left)
     else:
         durable.remove_file(folder / _FOLDER / f"{one.digest}.tombstones")
+
+
+def close(folder: Path, day: int) -> None:
+    """Tell custodians of this closed day again, until all of them heard or it is over."""
+    _write(folder, _CLOSE, columns.day_text(day).encode("ascii"))
+
+
+def closing(folder: Path, today: int) -> int | None:
+    """The closed day that custodians are still to be told of; a day that is over opens for nobody again."""
+    try:
+        day = columns.day_number((folder / _FOLDER / _CLOSE).read_text("ascii"))
+    except (FileNotFoundError, UnicodeDecodeError, BadInputError):
+        return None
+    return day if day >= today else None
+
+
+def closed(folder: Path) -> None:
+    """Every custodian heard it."""
+    durable.remove_file(folder / _FOLDER / _CLOSE)
 
 
 def _write(folder: Path, name: str, data: bytes) -> None:

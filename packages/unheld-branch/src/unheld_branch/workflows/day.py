@@ -64,7 +64,7 @@ def doubts(opened: Opened) -> list[str]:
     said = [f"{name} is contradicted by all the others and was left out" for name in opened.left_out]
     said += [f"{name} gave no key of columns that nothing closed: it was left out" for name in opened.lacking]
     if not opened.corroborated:
-        said.append("uncorroborated: parts of the keys came from one custodian alone; if it lied, this day opens never")
+        said.append("uncorroborated: parts of the keys came from one custodian alone; if it lied, this day never opens")
     return said
 
 
@@ -81,6 +81,11 @@ def must_close(folder: Path, catalog: Catalog, now: int) -> bool:
     """Whether a day is open that has to close now: by the clock, or by the machine's uptime."""
     held = catalog.open_day
     return held is not None and daylength.over(folder, held.number, now, uptime())
+
+
+def must_tell(folder: Path, catalog: Catalog, now: int) -> bool:
+    """Whether no day is open, and custodians are to be told again that the last one closed before its end."""
+    return catalog.open_day is None and pending.closing(folder, now // _DAY) is not None
 
 
 def open_day(store: Store, custodians: Custodians) -> Opened:
@@ -154,10 +159,14 @@ def close_day(store: Store, custodians: Custodians) -> Closed:
     held = store.catalog.open_day
     if held is None:
         finished = store.day_slot.read()
-        if finished is None or finished.day not in store.catalog.days:
+        if finished is not None and finished.day in store.catalog.days:
+            _drop(store, custodians).check()
+            return _closed(store, finished.day)
+        untold = pending.closing(store.folder, store.today())
+        if untold is None:
             raise StateError("no day is open")
-        _drop(store, custodians).check()
-        return _closed(store, finished.day)
+        _tell(store, custodians, untold).check()
+        return _closed(store, untold)
     day = _held_keys(store, held.number)
     if day is None:
         return _closed_as_it_stands(store, custodians, held.number)
@@ -196,7 +205,7 @@ def _closed_as_it_stands(store: Store, custodians: Custodians, number: int) -> C
     _commit_close(store, number, files)
     for file in files:
         durable.remove_file((store.folder / file.path).with_suffix(".handles"))
-    custodians.close_day(number).check()
+    _tell(store, custodians, number).check()
     return _closed(store, number)
 
 
@@ -237,10 +246,19 @@ def _drop(store: Store, custodians: Custodians) -> Heard:
         return heard
     if kept.day in store.catalog.days:
         store.day_slot.keep(openday.ended(kept))
-        heard = custodians.close_day(kept.day)
+        heard = _tell(store, custodians, kept.day)
     if not heard.refused:
         store.day_slot.drop()
         store.tidy()
+    return heard
+
+
+def _tell(store: Store, custodians: Custodians, number: int) -> Heard:
+    """Close a day at the custodians. Those that are away would give its keys again until it is over: `must_tell`."""
+    pending.close(store.folder, number)
+    heard = custodians.close_day(number)
+    if not heard.away and not heard.refused:
+        pending.closed(store.folder)
     return heard
 
 

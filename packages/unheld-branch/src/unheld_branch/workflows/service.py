@@ -52,7 +52,8 @@ class Service:
 
     def look(self) -> Iterator[Step]:
         """What is due now: close what is over, lapse, apply plans, open the day, take in what waits or park it."""
-        if day.must_close(self.root, self._journal(), self._now()):
+        looked = self.root, self._journal(), self._now()
+        if day.must_close(*looked) or day.must_tell(*looked):
             yield self.call("close")
         if self.lapsed != self._now() // _HOUR:
             step = self.call("lapse")
