@@ -227,7 +227,7 @@ MUTANTS: dict[str, tuple[Patch, str]] = {
     "hands out while frozen": (no_frost, "while it was frozen"),
     "does not close": (open_again, "would open it"),
     "derives nothing of a day that others opened": (forgets_days_off, "no key of"),
-    "lets nothing lapse": (nothing_lapses, "was due and is still there|was due and opened"),
+    "lets nothing lapse": (nothing_lapses, "and is still there|was due and opened"),
     "lets lapse a day early": (early, "days early|an omission shut"),
     "derives what it erased again": (erased_and_back, "came back|went .* early"),
     "believes what it did not write": (believed_written, "not what is on its disk|came back|chain went back|forgot"),
@@ -246,7 +246,7 @@ NIGHTS: dict[str, Any] = {"parks": 1.0, "late_days": 5, "days": 6, "busy": 80, "
 CUT = {"trouble": 1000, "events": ("cut", "off")}
 FOLLOWING: dict[str, tuple[Patch, dict[str, Any], str]] = {
     "makes keys of a set that was retired": (never_retired, {"rotate": 1.0}, "retired|of the set that follows"),
-    "lets nothing of an old set lapse": (old_sets_stay, {"rotate": 1.0}, "was due and is still there"),
+    "lets nothing of an old set lapse": (old_sets_stay, {"rotate": 1.0}, "and is still there"),
     "opens what was parked for ever": (opens_again, NIGHTS, "opens again, a day later"),
     "gives a part of what was parked": (gives_in_parts, NIGHTS | CUT, "a part that opens nothing"),
 }

@@ -25,7 +25,7 @@ REGRESSIONS = {
 def opened(seed: int) -> int:
     """Simulate some months; how many days opened."""
     n, t = SIZES[seed % len(SIZES)]
-    return run(Setting(seed, n=n, t=t, days=30 * MONTHS, busy=8, trouble=100)).opened
+    return run(Setting(seed, n=n, t=t, days=30 * MONTHS, busy=8, trouble=200, asleep=0.85)).opened
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))

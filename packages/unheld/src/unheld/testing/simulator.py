@@ -33,8 +33,6 @@ FIRST_DAY = 20_642
 LIFETIMES = {"charge": 6, "contact": 4, "place": 2, "identity": 32}
 MONTH = 30
 _HOUR = 3600
-_ASLEEP = 0.6
-"""Of the days without work, those on which no custodian's machine runs: to have more months in a minute."""
 _TRIES = 5
 STORE = b"simulated store!"
 
@@ -48,9 +46,10 @@ class Setting:
 
     `busy`: of a hundred days, those with work. `trouble`: of a thousand days, those with an event. `events`: which
     ones, by name; all where none is named. `fates`: of a thousand calls, how many each fate of `simnet` strikes.
-    `liars`: how each of them lies, by custodian. `rotate`: how likely another set follows, `parks`: that a night
-    without custodians is parked through (with 1, every night is one). `make`, `branch`: what runs there. `real`: no
-    doubles of cryptography.
+    `liars`: how each of them lies, by custodian. `asleep`: of the days without work, those on which no custodian's
+    machine runs, and nothing happens: to have more months in a minute. `rotate`: how likely another set follows,
+    `parks`: that a night without custodians is parked through (with 1, every night is one). `make`, `branch`: what
+    runs there. `real`: no doubles of cryptography.
     """
 
     seed: int
@@ -64,6 +63,7 @@ class Setting:
     late_days: int = 2
     fates: int = 4
     liars: Mapping[int, Bend] = field(default_factory=dict)
+    asleep: float = 0.6
     rotate: float = 0.5
     parks: float = 0.3
     make: type[Desk] = Desk
@@ -167,7 +167,7 @@ class World:
         planned: list[Planned] = [(self.random.uniform(1, 20), self._trouble), *self.rotation.planned()]
         if self.random.randrange(100) < self.setting.busy or self.branch.waiting:
             planned += self._work()
-        elif len(planned) == 1 and self.random.random() < _ASLEEP:
+        elif len(planned) == 1 and self.random.random() < self.setting.asleep:
             return self.time.passes(DAY)
         for hour, event in sorted(planned, key=lambda one: one[0]):
             self.pass_until(day * DAY + hour * _HOUR)

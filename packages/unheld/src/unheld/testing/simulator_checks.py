@@ -27,11 +27,12 @@ _SLACK = 300
 
 @dataclass
 class Known:
-    """What was last seen of a custodian of a set, and how far ahead its clock has been since."""
+    """What was last seen of a custodian of a set, how far ahead its clock has been since, and what is due first."""
 
     whole: Whole | None
     state: State
     error: float
+    due: int = 0
 
 
 @dataclass
@@ -59,7 +60,8 @@ class Promises:
         for index, machine in self.machines.items():
             for checks in self.sets.values():
                 checks.clock(index, machine.clock.error)
-            for _ in range(2):  # the power may go in the first
+            machine.tick()
+            if machine.is_down:  # the power went in this one
                 machine.tick()
             whole = machine.whole()
             if not machine.honest or whole is None or whole is self.seen.get(index):
@@ -248,27 +250,28 @@ class Checks:
         if known is None:
             if state is not None:
                 self._begun(index, state)
-                self.known[index] = Known(whole, state, machine.clock.error)
+                self.known[index] = Known(whole, state, machine.clock.error, _first_due(state))
             return
         if state is None:  # nothing of a retired set is left one day, nor in a copy that is older than the set
             assert index in self.dead or self._is_over(known.state, whole), f"custodian {index}: its set is gone"
             return
         today = self._latest(whole) // DAY
-        for pair in set(map(event_column, state.keys)):
-            over = columns.due(*pair, self.roster.draft.lifetimes) <= today - 1
-            assert not over, f"custodian {index}: {pair} was due and is still there"
+        if state is not known.state:
+            known.due = _first_due(state)
+        assert known.due >= today, f"custodian {index}: a column was due on day {known.due} and is still there"
         late = state.retired and state.retired < today
         assert not late or not state.chains, f"custodian {index}: a chain of a set that was retired {state.retired}"
-        self._clean(known, state, machine)
-        self._frozen(known, whole, machine)
-        self.known[index] = Known(whole, state, machine.clock.error)
+        if state is not known.state:
+            self._clean(known, state, machine)
+            self._frozen(known, whole, machine)
+        self.known[index] = Known(whole, state, machine.clock.error, known.due)
 
     def restored(self, index: int) -> None:
         """Somebody put its machine back from a copy."""
         self.dead.add(index)
         state = self.machines[index].state(self.place)
         if state is not None and index in self.known:
-            self.known[index] = replace(self.known[index], whole=None, state=state)
+            self.known[index] = replace(self.known[index], whole=None, state=state, due=_first_due(state))
             # A copy knows nothing of what came after it: it is judged by what it holds, and answers nobody.
             self.erased[index], self.gone[index] = set(state.erased), set()
 
@@ -448,3 +451,8 @@ class Checks:
         while len(links) <= day - self.roster.draft.begins:
             links.append(columns.next_link(links[-1]))
         return links[day - self.roster.draft.begins]
+
+
+def _first_due(state: State) -> int:
+    """The day on which the first of its keys is due; far away where it holds none."""
+    return min((columns.due(*event_column(name), state.lifetimes) for name in state.keys), default=1 << 30)

@@ -52,6 +52,11 @@ class Machine:
         """Whether it runs what was shipped."""
         return self.bend is None
 
+    @property
+    def is_down(self) -> bool:
+        """Whether no process runs: nothing was asked since it began, or its power went."""
+        return self._desk is None
+
     def create(self) -> None:
         """Lay down a memory that holds nothing."""
         self._desk = self.make.create(
