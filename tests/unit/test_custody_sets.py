@@ -17,13 +17,21 @@ from tests.support.calls import ALICE, FIRST, Call, calls
 from tests.support.stores import TestStore, made_store
 from unheld.assembly import CLOCK_VARIABLE
 from unheld.custody import ceremony
+from unheld.custody.local import LocalDesks
 from unheld.workflows import custody
 from unheld.workflows.custody import Proposal, Standing
 from unheld_branch.store import sets
 from unheld_branch.workflows import custody as taking
 from unheld_custodian.state import event_column
 from unheld_verify import canonical, columns, roster
-from unheld_verify.errors import BadInputError, NoStoreError, NotAllowedError, PartialError, StateError
+from unheld_verify.errors import (
+    AwayError,
+    BadInputError,
+    NoStoreError,
+    NotAllowedError,
+    PartialError,
+    StateError,
+)
 
 SECOND = FIRST + timedelta(1)
 
@@ -174,6 +182,42 @@ def test_a_set_that_fewer_open_than_genesis_pinned_is_not_taken_over(made: TestS
 
     with pytest.raises(NotAllowedError, match="2 would open a closed day, and this store was founded with 3"):
         sets.keep(made.root, founded, replace(made.deployment.policy(), t=3))
+
+
+def test_a_set_founded_when_its_first_day_was_sealed_is_not_taken_over(made: TestStore) -> None:
+    """Its custodians would be asked for a day with other keys. The day stays with its set, and another can follow."""
+    with patch.object(taking, "take_over"), patch.object(custody, "_retire", return_value={}):
+        rotated(made)
+    made.close()
+    made.open_day(SECOND)
+    with at(made), pytest.raises(NotAllowedError, match=r"founded too late: 2026-07-02.*--begins"):
+        custody.go(made.deployment)
+
+    assert made.open_day(SECOND).again
+    assert set_of(made, SECOND) == 1
+    assert rotated(made).over
+
+
+def test_a_custodian_that_has_not_heard_of_its_founding_holds_nobody_up(
+    made: TestStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quorum confirmed: the branch takes the set over. The old one is retired when the quorum has heard so."""
+    heard = LocalDesks.call
+
+    def cut(desks: LocalDesks, index: int, data: bytes) -> bytes:
+        if index == 2 and b'"kind":"founded"' in data:
+            raise AwayError("the line is cut")
+        return heard(desks, index, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalDesks, "call", cut)
+        standing = rotated(made)
+    with at(made):
+        later = custody.go(made.deployment)
+
+    assert (standing.held, standing.over, standing.retired) == (True, False, {})
+    assert later.over
+    assert set(later.retired.values()) == {"approved"}
 
 
 def test_a_set_begins_after_the_one_before_it(made: TestStore) -> None:

@@ -14,10 +14,12 @@ def take_over(store: Store, founded: Signed) -> Roster:
     """Seal under this set from its first day on. Repeating it changes nothing, and it is told once.
 
     Raises VerificationError without headquarters' signature and a quorum, NotAllowedError when it is another store's,
-    does not follow the sets that are here, is another one than the journal noted, or was founded with another branch's
-    key. BadInputError when this branch's cannot be read.
+    does not follow the sets that are here, is another one than the journal noted, comes when its first day was sealed
+    under another, or was founded with another branch's key. BadInputError when this branch's cannot be read.
     """
-    _check_branch(store, sets.checked(founded, store.policy).draft)
+    wanted = sets.checked(founded, store.policy).draft
+    _check_branch(store, wanted)
+    _check_begins(store, wanted)
     one = sets.keep(store.folder, founded, store.policy)
     draft, digest = one.draft, roster.transcript_digest(founded).hex()
     noted = store.catalog.sets.get(draft.set)
@@ -36,6 +38,17 @@ def take_over(store: Store, founded: Signed) -> Roster:
         )
         store.commit({"kind": "custodians", "set": draft.set, "transcript": digest}, say=[said])
     return one
+
+
+def _check_begins(store: Store, draft: Draft) -> None:
+    """A day that was sealed under another set would be asked of this one: its keys are not those it was sealed with."""
+    newest = max(store.catalog.days, default=-1)
+    if draft.begins <= newest and all(one.draft.set != draft.set for one in store.sets()):
+        begins, sealed = columns.day_text(draft.begins), columns.day_text(newest)
+        raise NotAllowedError(
+            f"custodian set {draft.set} begins on {begins} and was founded too late: {sealed} has other keys already; "
+            "nothing was changed: let headquarters found another with `unheld custody rotate --begins` a later day"
+        )
 
 
 def _check_branch(store: Store, draft: Draft) -> None:

@@ -31,6 +31,7 @@ from unheld_verify.signed import Document
 _DRILL, _HEARD = "drill.json", "heard.json"
 _DAY = 86_400
 _HOUR = 3600
+_CEREMONY_DAYS = 7  # for people elsewhere to approve, read words aloud and confirm, before the set is to seal
 _FREEZERS = {
     "person": "the person there", "headquarters": "headquarters", "silence": "the silence of headquarters",
 }  # fmt: skip
@@ -41,7 +42,8 @@ class Proposal:
     """A set that headquarters wants. `urls`: by name, where its custodians are; empty: on this machine; None: the same
     as of the set before. `t`: how many open a closed day; 0: as many as before, at first as genesis says.
 
-    `begins`: its first sealing day; 0: today for a first set, tomorrow for one that follows.
+    `begins`: its first sealing day; 0: today for a first set, tomorrow for one that follows, or in a week where its
+    custodians are elsewhere: the branch takes no set over that was founded when its first day had begun.
     """
 
     urls: Mapping[str, str] | None = None
@@ -151,7 +153,9 @@ def terms(deployment: Deployment) -> list[Term]:
 def go(deployment: Deployment) -> Standing:
     """Go on with the newest set: ceremony, then the branch takes it over, then the set before it is retired.
 
-    Raises NoStoreError where no set was proposed, VerificationError when a custodian complained.
+    Who confirmed nothing, or has not heard that the set is founded, holds neither up once a quorum did. Raises
+    NoStoreError where no set was proposed, VerificationError when a custodian complained, NotAllowedError when it was
+    founded after its first day had begun.
     """
     with _held(deployment) as store:
         begun = newest(deployment)
@@ -163,11 +167,13 @@ def go(deployment: Deployment) -> Standing:
             step = begun.go(lines, seed)
         if not local and not step.over:
             begun.tell(lines, seed)
-        if not step.over or store is None or begun.founded is None:
+        if store is None or begun.founded is None:
             return Standing(draft.set, draft, local, step, held=False)
         _tell_branch(deployment)  # before the set: a branch that holds one and finds nobody of it does nothing at all
         taking.take_over(store, begun.founded)
-        return Standing(draft.set, draft, local, step, held=True, retired=_retire(deployment, draft, desks))
+        told = len(step.answered) >= draft.quorum
+        retired = _retire(deployment, draft, desks) if told else {}
+        return Standing(draft.set, draft, local, step, held=True, retired=retired)
 
 
 def _tell_branch(deployment: Deployment) -> None:
@@ -307,7 +313,8 @@ def _attested(one: Roster, answer: Answer, day: int) -> Document | None:
 def _draft(deployment: Deployment, wanted: Proposal, urls: Mapping[str, str], number: int) -> Draft:
     policy, today, past = deployment.policy(), assembly.clock().now() // 86_400, before(deployment)
     first = today if past is None else today + 1
-    begins = wanted.begins or max(first, past.draft.begins + 1 if past else 0)
+    usual = today + _CEREMONY_DAYS if past and urls else first
+    begins = wanted.begins or max(usual, past.draft.begins + 1 if past else 0)
     if begins < first:
         raise BadInputError(f"begins {columns.day_text(begins)}: choose {columns.day_text(first)} or later")
     if past is not None and begins <= past.draft.begins:
