@@ -18,10 +18,10 @@ demo: setup
 	@$(BIN)/unheld demo --out demo
 
 test: debian
-	$(BIN)/pytest -n 2 -m "not slow and not long"
+	$(BIN)/pytest -n 2 --dist loadscope -m "not slow and not long"
 
 test-slow: debian
-	$(BIN)/pytest -n 2 -m "slow and not long"
+	$(BIN)/pytest -n 2 --dist loadscope -m "slow and not long"
 
 test-all: debian
 	$(BIN)/pytest -n 2

@@ -121,8 +121,8 @@ def look_here(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_the_service_keeps_a_day_by_itself(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It opens and takes in, parks what comes while the line is cut, closes at 23:55 and opens tomorrow, unparks,
-    and applies headquarters' plan."""
+    """It opens and takes in, parks what comes while the line is cut, closes at 23:55 and tells so again, opens
+    tomorrow, unparks, and applies headquarters' plan."""
     inbox = branch.folder / "inbox"
     textfile.write(calls(Call(ALICE, columns.date_of(DAY), 60)), inbox / "a.csv")
     assert look(branch) == ["lapse: exit 0", "open: exit 0", "ingest: exit 0"]
@@ -141,9 +141,9 @@ def test_the_service_keeps_a_day_by_itself(branch: Branch, monkeypatch: pytest.M
     (branch.folder / "plans" / "q.plan.part").write_bytes(plan.encode()[:9])
     done = look_here(branch, monkeypatch)
 
-    assert done[:3] == ["lapse: exit 0", "apply: exit 0", "open: exit 0"]
+    assert done[:4] == ["close: exit 0", "lapse: exit 0", "apply: exit 0", "open: exit 0"]
     assert sorted(path.name for path in (branch.folder / "plans").iterdir()) == ["applied", "q.plan.part"]
-    assert done[3:] == ["unpark: exit 0"]
+    assert done[4:] == ["unpark: exit 0"]
     with branch.opened() as (store, _):
         assert store.catalog.open_day is not None
         assert store.catalog.open_day.number == DAY + 1
