@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ from unheld.access import buckets, card, messages
 from unheld.access.card import Card
 from unheld.access.folder import GRANT, WANTED, Folder, Wish
 from unheld.access.messages import HeldFile, Slip
+from unheld.access.values import Read, State
 from unheld.workflows import access
 from unheld_branch.custody.client import Client
 from unheld_branch.keys.columns import merge_pushes
@@ -181,3 +183,21 @@ def bent(answers: bytes, said: Signed, network: Network, index: int, bend: Calla
         for column, held in given.items()
     }
     return messages.answers(said, {**values, place: grant.sealed_values(said, place, changed, seed)}, silent)
+
+
+Filled = Callable[[int, int], Network]
+"""Networks of n custodians of whom t open a day."""
+CALLS = {"charge", "contact", "place"}
+
+
+def states(read: Read) -> set[State]:
+    """What is known of the columns."""
+    return {joined.state for joined in read.columns.values()}
+
+
+def times(found: Mapping[str, list[dict[str, Any]]], cls: str = "charge") -> list[str]:
+    """When the records of a class happened."""
+    return [str(record["time"])[:19] for record in found.get(cls, [])]
+
+
+OWN = ["2026-07-08T00:00:10", "2026-07-08T00:00:20"]
