@@ -86,6 +86,11 @@ def test_nobody_gives_a_part_of_what_was_parked(seed: int) -> None:
     assert run(nights).parked > 0
 
 
+def test_no_door_is_too_old_for_who_is_seconds_ahead() -> None:
+    """Found among fifteen thousand months: a door nearly an hour old kept a day shut for a branch a little ahead."""
+    assert opened(15_384) > 0
+
+
 @pytest.mark.parametrize("lie", LIARS)
 @pytest.mark.parametrize(("n", "t"), [(2, 2), (3, 2), (4, 2), (5, 3)])
 def test_one_liar_makes_nobody_accept_what_is_false(lie: str, n: int, t: int) -> None:

@@ -49,6 +49,20 @@ def test_a_door_is_renewed_and_the_old_one_stays_a_while(tmp_path: Path) -> None
     assert desk.handle(data) == other == desk.handle(custody.knock(world.address(0)))
 
 
+@pytest.mark.parametrize("seconds", [custody.DOOR_SECONDS - custody.SKEW_SECONDS, -3 * custody.SKEW_SECONDS])
+def test_whoever_is_not_too_far_off_is_shown_a_door_of_this_hour(tmp_path: Path, seconds: int) -> None:
+    """Just before it would be an hour old by the clock of who asks, and where the clock here was set back since."""
+    world = World.of(tmp_path, 1).found()
+    knock = custody.knock(world.address(0))
+    first = world.desks[0].handle(knock)
+    world.at(NOON + seconds)
+
+    second = world.desks[0].handle(knock)
+
+    assert second != first
+    assert signed.decode(second, "door").document["at"] == NOON + seconds
+
+
 def test_a_letter_to_a_door_of_before_a_restart_gets_the_new_door(tmp_path: Path) -> None:
     """Door keys are on no disk: who wrote to the old one knocks anew, without a question in between."""
     world = World.of(tmp_path, 1).found()
