@@ -86,6 +86,11 @@ def test_nobody_gives_a_part_of_what_was_parked(seed: int) -> None:
     assert run(nights).parked > 0
 
 
+def test_what_lapsed_under_a_clock_set_back_was_due_though_the_power_went_before_the_time_was_kept() -> None:
+    """Found among forty thousand months: what had run proved the day, and the clock stood a year before it."""
+    assert opened(12_157) > 0
+
+
 def test_no_door_is_too_old_for_who_is_seconds_ahead() -> None:
     """Found among fifteen thousand months: a door nearly an hour old kept a day shut for a branch a little ahead."""
     assert opened(15_384) > 0

@@ -367,8 +367,9 @@ class Checks:
         whole, state = machine.whole(), machine.state(self.place)
         if whole is None or state is None:
             return
-        # What is due goes in one write, and the second at which it went in the next: the power may go in between.
-        today = max(self._latest(whole), machine.clock.now()) // DAY
+        # What is due goes in one write, and the second at which it went in the next: the power may go in between, and
+        # where the clock is far back nothing but the true time says then that it was due.
+        today = max(self._latest(whole), machine.clock.now(), int(self.time.seconds)) // DAY
         for day in range(draft.begins, state.next_day):
             pairs = columns.window(day, draft.late_days, draft.lifetimes) if day < (state.retired or day + 1) else []
             for pair in pairs:
