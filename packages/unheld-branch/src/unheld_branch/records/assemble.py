@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from unheld_branch.records import columns
 from unheld_branch.records.chunks import BadRow
 from unheld_branch.records.codecs.batches import Batch
+from unheld_branch.records.coded import Coded, coded
 from unheld_branch.records.columns import Context
 from unheld_branch.records.faults import TEXTS, Fault, Faults
 from unheld_branch.records.mapping import ColumnRule, Mapping
@@ -70,13 +71,12 @@ def _rules(mapping: Mapping) -> Iterator[ColumnRule]:
             yield rule
 
 
-def _column(batches: Sequence[Batch], rule: ColumnRule) -> pa.ChunkedArray:
-    texts = [batch.columns[rule.name] for batch in batches]
+def _column(batches: Sequence[Batch], rule: ColumnRule) -> list[Coded]:
+    parts = [batch.columns[rule.name] for batch in batches]
     if rule.beside:
-        beside = [batch.columns[rule.beside].cast(pa.string()) for batch in batches]
-        pairs = zip(texts, beside, strict=True)
-        texts = [pc.dictionary_encode(pc.binary_join_element_wise(a.cast(pa.string()), b, " ")) for a, b in pairs]
-    return pa.chunked_array(texts, IDENTITY)
+        pairs = zip(parts, (batch.columns[rule.beside] for batch in batches), strict=True)
+        parts = [coded(pc.binary_join_element_wise(a.texts(), b.texts(), " ")) for a, b in pairs]
+    return parts
 
 
 def _codes(found: Sequence[Faults | None], count: int) -> Codes:

@@ -3,7 +3,7 @@ of rows has far fewer distinct numbers, times and cells."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unheld_branch.records import identities, places, times
+from unheld_branch.records.coded import Coded, distinct, whole_numbers
 from unheld_branch.records.faults import Fault, Faults, none
 from unheld_branch.records.identities import FREE_NUMBER, NumberRule
 from unheld_branch.records.lookups import Table
@@ -44,9 +45,12 @@ class Context:
         return self.mapping.numbers
 
 
-def read(column: pa.ChunkedArray, rule: ColumnRule, context: Context) -> tuple[pa.Array, Faults | None]:
+def read(parts: Sequence[Coded], rule: ColumnRule, context: Context) -> tuple[pa.Array, Faults | None]:
     """Facts of every row of a coded column, and the fault of every row (None where all are sound)."""
-    coded = column.unify_dictionaries().combine_chunks()
+    if rule.field.shape == "count" and rule.scale == 1 and not rule.via and (plain := whole_numbers(parts)) is not None:
+        values, faults = _within(plain, rule, plain)
+        return values.cast(rule.field.arrow), faults if faults.any() else None
+    coded = distinct(parts)
     texts = pc.utf8_trim_whitespace(coded.dictionary)
     texts = pc.if_else(pc.equal(texts, ""), None, texts)
     texts, lost = _looked_up(texts, rule, context)
@@ -104,8 +108,7 @@ def _shaped(texts: pa.StringArray, rule: ColumnRule, context: Context) -> tuple[
 
 def _numbers(texts: pa.StringArray, rule: ColumnRule, context: Context) -> tuple[pa.Array, Faults]:
     """Numbers in the field's own unit, after `scale`, rounded to whole."""
-    lowest, highest, fault, unit = _NUMBERS[rule.field.shape]
-    lowest, highest = _NARROWER.get(rule.field.name, (lowest, highest))
+    unit = _NUMBERS[rule.field.shape][3]
     if context.mapping.csv.decimal == ",":
         texts = pc.replace_substring(texts, ",", ".")
     sound = pc.match_substring_regex(texts, r"^[+-]?\d{1,18}(?:\.\d{1,12})?$")
@@ -115,9 +118,17 @@ def _numbers(texts: pa.StringArray, rule: ColumnRule, context: Context) -> tuple
     else:
         scaled = pc.round(pc.multiply(kept.cast(pa.float64()), rule.scale * unit))
         values = pc.if_else(pc.less(pc.abs(scaled), 2.0**53), scaled, None).cast(pa.int64())
+    values, faults = _within(values, rule, texts)
+    return _coarse(values, rule, context.coarsen), faults
+
+
+def _within(values: pa.Array, rule: ColumnRule, texts: pa.Array) -> tuple[pa.Array, Faults]:
+    """The values that the field can hold; a fault where a text gave none."""
+    lowest, highest, fault, _ = _NUMBERS[rule.field.shape]
+    lowest, highest = _NARROWER.get(rule.field.name, (lowest, highest))
     fits = pc.and_(pc.greater_equal(values, lowest), pc.less_equal(values, highest))
     values = pc.if_else(fits, values, None)
-    return _coarse(values, rule, context.coarsen), _faults(texts, values, fault)
+    return values, _faults(texts, values, fault)
 
 
 def _coarse(values: pa.Array, rule: ColumnRule, coarsen: CoarsenRule) -> pa.Array:

@@ -46,8 +46,8 @@ def _table(lookup: Lookup, path: Path) -> Table:
     with opened(Source(place, path), lambda _: None) as raw:
         pieces = decompressed(raw, place)
         for batch in csv.batches(pieces, lookup.csv, [lookup.key, lookup.value], place, _BLOCK):
-            keys.append(batch.columns[lookup.key].cast(pa.string()))
-            values.append(batch.columns[lookup.value].cast(pa.string()))
+            keys.append(batch.columns[lookup.key].texts())
+            values.append(batch.columns[lookup.value].texts())
             size += batch.bytes
             _check(batch.broken, size, place)
     return _distinct(pa.concat_arrays(keys), pa.concat_arrays(values), place)

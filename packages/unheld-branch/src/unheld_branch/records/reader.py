@@ -179,7 +179,7 @@ def _sliced(batch: Batch, rows: int) -> Batch:
     last = batch.lines[rows - 1]
     return replace(
         batch,
-        columns={name: column.slice(0, rows) for name, column in batch.columns.items()},
+        columns={name: column.at(slice(rows)) for name, column in batch.columns.items()},
         lines=batch.lines[:rows],
         broken=tuple(row for row in batch.broken if row.line <= last),
     )

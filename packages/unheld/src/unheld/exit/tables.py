@@ -22,6 +22,7 @@ from unheld.stray import stray
 from unheld_branch.records.codecs import csv, parquet, sources
 from unheld_branch.records.codecs.batches import Batch
 from unheld_branch.records.codecs.sources import Source
+from unheld_branch.records.coded import distinct
 from unheld_verify import crypto
 from unheld_verify.errors import BadInputError
 
@@ -99,8 +100,8 @@ class _Reading:
 
     def _column(self, given: str, form: Form, batch: Batch) -> pa.StringArray:
         """A column's values as they are handed over. Each different value is looked at once."""
-        coded = batch.columns[given]
-        checked = allowed.check(form, coded.dictionary.cast(pa.string()), self._known)
+        coded = distinct([batch.columns[given]])
+        checked = allowed.check(form, coded.dictionary, self._known)
         places = np.asarray(coded.indices.fill_null(-1))
         wrong = np.flatnonzero(np.isin(places, list(checked.faults)))
         if len(wrong):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
+
+from unheld_branch.records.coded import Coded
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,10 @@ class BrokenRow:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows of one file in order. `columns` are coded strings (nulls for the words of none); `lines` are physical lines;
+    """Rows of one file in order. `columns` are coded texts (null for the words of none); `lines` are physical lines;
     `raw` gives the bytes of the rows with these positions; `saved` the bytes of columns that nobody asked for."""
 
-    columns: Mapping[str, pa.Array]
+    columns: Mapping[str, Coded]
     lines: npt.NDArray[np.int64]
     raw: Callable[[Sequence[int]], list[bytes]]
     broken: tuple[BrokenRow, ...]

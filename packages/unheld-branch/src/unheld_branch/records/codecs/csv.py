@@ -19,13 +19,13 @@ import pyarrow as pa
 import pyarrow.csv as arrow
 
 from unheld_branch.records.codecs.batches import Batch, BrokenRow
+from unheld_branch.records.coded import coded
 from unheld_branch.records.mapping import CsvShape
 from unheld_verify.errors import BadInputError, InternalError
 
 LONGEST_LINE = 1 << 20
 """Bytes of the longest line that is read; beyond it the file is no table of records."""
 _WORKERS = 2
-TEXTS = pa.dictionary(pa.int32(), pa.string())
 Numbers = npt.NDArray[np.int64]
 Kinds = Mapping[str, pa.DataType]
 Odd = tuple[int, int, bytes]
@@ -36,13 +36,13 @@ Odd = tuple[int, int, bytes]
 class Block:
     """Whole lines in UTF-8, at the end of a file perhaps without the last break; `first` is the first's number.
 
-    `shortest` is the length of the shortest line with its break: 2 or less may be a blank one.
+    `short`: whether some line has no more than one character, and may be a blank one.
     """
 
     data: bytes
     first: int
     count: int
-    shortest: int
+    short: bool
 
 
 def blocks(pieces: Iterator[bytes], shape: CsvShape, name: str, size: int) -> Iterator[Block]:
@@ -83,13 +83,15 @@ def _block(data: bytes, first: int, name: str) -> Block:
         raise BadInputError(
             f"{name}: line {first + lone}: a carriage return inside a line: convert the line ends of the file"
         )
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
-    if not data.endswith(b"\n"):
-        ends = np.append(ends, len(data))
-    lengths = np.diff(ends, prepend=-1)
-    if lengths.max() > LONGEST_LINE:
-        raise _too_long(name, first + int(np.argmax(lengths > LONGEST_LINE)))
-    return Block(data, first, len(ends), int(lengths.min()))
+    begin = 0
+    while len(data) - begin > LONGEST_LINE:  # to the last break that a sound line allows
+        end = data.rfind(b"\n", begin, begin + LONGEST_LINE) + 1
+        if not end:
+            raise _too_long(name, first + _breaks(data, begin))
+        begin = end
+    ends = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", np.uint8) == ord("\n")
+    short = bool(ends[:2].any() or (ends[1:] & ends[:-1]).any() or (ends[2:] & ends[:-2]).any())
+    return Block(data, first, int(np.count_nonzero(ends)), short)
 
 
 def _lone_return(data: bytes) -> int | None:
@@ -147,7 +149,7 @@ def _without_header(block: Block, shape: CsvShape, name: str) -> tuple[Block, Se
         columns = _cells(line.decode(), shape)
     except UnicodeDecodeError:
         raise BadInputError(f"{name}: line 1: not {shape.encoding}; mend: encoding in [csv]") from None
-    return Block(rest, block.first + 1, block.count - 1, block.shortest), columns
+    return Block(rest, block.first + 1, block.count - 1, block.short), columns
 
 
 def _cells(line: str, shape: CsvShape) -> list[str]:
@@ -173,8 +175,8 @@ def _batch(block: Block, *, shape: CsvShape, columns: Sequence[str], wanted: fro
     """Parse a block at once; where that cannot say which line is broken, look at each line first."""
     lines = np.arange(block.first, block.first + block.count, dtype=np.int64)
     data, broken = block.data, list[BrokenRow]()
-    kinds = {column: TEXTS if column in wanted else pa.string() for column in columns}
-    if block.shortest <= 2 or not _is_utf8(data):
+    kinds = {column: pa.string() for column in columns}
+    if block.short or not _is_utf8(data):
         data, lines, broken = _sound_lines(data, lines, partial(_no_text, shape=shape))
     parsed = _parsed(data, len(lines), shape, kinds)
     if parsed is None:
@@ -189,7 +191,7 @@ def _batch(block: Block, *, shape: CsvShape, columns: Sequence[str], wanted: fro
     broken += [BrokenRow(int(lines[row - 1]), f"{count} {cells}", raw) for row, count, raw in odd]
     found = {column: table[column].combine_chunks() for column in columns}
     return Batch(
-        columns={column: found[column] for column in columns if column in wanted},
+        columns={column: coded(found[column]) for column in columns if column in wanted},
         lines=np.delete(lines, skipped) if odd else lines,
         raw=partial(_raw_lines, data, np.delete(np.arange(len(lines)), skipped) if odd else None),
         broken=tuple(sorted(broken, key=lambda row: row.line)),

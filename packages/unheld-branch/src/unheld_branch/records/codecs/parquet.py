@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from unheld_branch.records.codecs.batches import Batch
 from unheld_branch.records.codecs.sources import Opened, Source
+from unheld_branch.records.coded import Coded, coded
 from unheld_verify.errors import BadInputError
 
 _ROWS = 65_536
@@ -70,7 +71,7 @@ def _sizes(file: pq.ParquetFile, wanted: Collection[str]) -> dict[str, int]:
 
 
 def _batch(found: pa.RecordBatch, first: int, saved: dict[str, int]) -> Batch:
-    columns = {name: pc.dictionary_encode(as_text(found.column(name))) for name in found.schema.names}
+    columns = {name: coded(as_text(found.column(name))) for name in found.schema.names}
     lines = np.arange(first, first + found.num_rows, dtype=np.int64)
     return Batch(columns, lines, partial(_raw, columns), (), saved, found.nbytes)
 
@@ -98,6 +99,6 @@ def _float_text(column: pa.Array) -> pa.StringArray:
     return pc.coalesce(digits, pc.if_else(pc.is_nan(wide), None, wide).cast(pa.string()))
 
 
-def _raw(columns: dict[str, pa.DictionaryArray], rows: Sequence[int]) -> list[bytes]:
-    found = ({name: column[row].as_py() for name, column in columns.items()} for row in rows)
-    return [json.dumps(row, ensure_ascii=False).encode() for row in found]
+def _raw(columns: dict[str, Coded], rows: Sequence[int]) -> list[bytes]:
+    found = pa.table({name: column.at(rows).texts() for name, column in columns.items()})
+    return [json.dumps(row, ensure_ascii=False).encode() for row in found.to_pylist()]
