@@ -190,6 +190,7 @@ def test_the_store_s_status_says_who_answered(told: dict[str, Ended]) -> None:
     """And no word of custodians on this machine: there are none."""
     assert "Umoja Trust: answered; Tara: answered; Högskolan: answered" in told["store"].out
     assert "on this machine" not in told["store"].out + told["doctor"].out
+    assert "custodian-slots" not in told["doctor"].out
 
 
 def test_frozen_custodians_hand_out_nothing(told: dict[str, Ended]) -> None:
@@ -310,7 +311,7 @@ def test_rotation_here_follows_from_tomorrow(box: Box) -> None:
     assert (ended.code, ended.out.count("asked to make no more keys: approved")) == (0, 3)
     assert "this program answers for the persons" in ended.out
     assert box("day", "open").code == 0
-    assert "3 of 3 open a closed day, 3 here" in box("status").out
+    assert "3 of 3 open a closed day, 3 reached" in box("status").out
 
 
 def test_a_ceremony_can_be_given_up(box: Box) -> None:

@@ -478,7 +478,7 @@ def test_custodians_away_show_in_status(box: Box) -> None:
     ended = box("status", "--json")
 
     assert ended.code == 0
-    assert ended.document["custodians"]["here"] == 0
+    assert ended.document["custodians"]["reached"] == 0
 
 
 def test_doctor_names_a_missing_folder_of_custodian_slots(box: Box) -> None:

@@ -91,6 +91,12 @@ def test_what_lapsed_under_a_clock_set_back_was_due_though_the_power_went_before
     assert opened(12_157) > 0
 
 
+def test_a_branch_whose_clock_stands_before_its_first_set_opens_nothing_and_goes_on_later() -> None:
+    """Found among eighty thousand months: the power went while the clock stood two days back, and no set was for that
+    day."""
+    assert opened(13_794) > 0
+
+
 def test_no_door_is_too_old_for_who_is_seconds_ahead() -> None:
     """Found among fifteen thousand months: a door nearly an hour old kept a day shut for a branch a little ahead."""
     assert opened(15_384) > 0

@@ -92,4 +92,4 @@ def test_each_set_is_told_with_its_days(made: TestStore) -> None:
     assert said == [
         "set 1 (2 of 3), for days 2026-07-01 to 2026-07-04", "set 2 (3 of 3), for days from 2026-07-05 on",
     ]  # fmt: skip
-    assert (found["custodians"]["t"], found["custodians"]["here"]) == (2, 3)
+    assert (found["custodians"]["t"], found["custodians"]["reached"]) == (2, 3)

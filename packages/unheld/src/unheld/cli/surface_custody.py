@@ -13,7 +13,7 @@ STATUS = {
     "plans_refused_why": "the day and the reason of the newest",
     "custodians.n": "how many",
     "custodians.t": "how many open a closed day",
-    "custodians.here": "how many answered",
+    "custodians.reached": "how many answered",
     "custodians.columns_held": "a count",
     "custodians.words": "a fixed sentence, or why nobody can be asked",
     "custodians.sets[].set": "number of the set",

@@ -175,8 +175,8 @@ class Branch:
 
     @property
     def roster(self) -> Roster:
-        """The set it seals under today."""
-        return self.remote.set_of(self.clock.day)
+        """The set it seals under today: the first, where its clock was set back to before that one begins."""
+        return self.remote.set_of(max(self.clock.day, self.remote.clients[0].roster.draft.begins))
 
     @property
     def folder(self) -> Path:

@@ -43,7 +43,8 @@ def examine(deployment: Deployment) -> list[Finding]:
 
 
 def _slots(deployment: Deployment) -> Iterator[Finding]:
-    for folder in (deployment.slots, deployment.custodian_slots):
+    custodians = [deployment.custodian_slots] if deployment.custodians.is_dir() else []  # else they are elsewhere
+    for folder in (deployment.slots, *custodians):
         if not folder.is_dir():
             yield Finding("slots' place", "failure", f"{folder} is not there", "put the folder back; it holds keys")
             continue

@@ -94,7 +94,7 @@ def _custodians(deployment: Deployment) -> dict[str, Any]:
         answers, terms = custody.asked(deployment, "status"), custody.terms(deployment)
     except UnheldError as error:
         return {
-            "n": policy.n, "t": policy.t, "here": 0, "columns_held": 0, "words": str(error), "sets": [], "names": [],
+            "n": policy.n, "t": policy.t, "reached": 0, "columns_held": 0, "words": str(error), "sets": [], "names": [],
         }  # fmt: skip
     today = assembly.clock().now() // 86_400
     now = [one.draft for one in terms if one.draft.begins <= today][-1:] or [terms[0].draft]
@@ -102,7 +102,7 @@ def _custodians(deployment: Deployment) -> dict[str, Any]:
     return {
         "n": now[0].n,
         "t": now[0].t,
-        "here": sum(one.set == now[0].set for one in answered),
+        "reached": sum(one.set == now[0].set for one in answered),
         "columns_held": max((one.said["columns"] for one in answered), default=0),
         "words": WORDS if any(one.local for one in answers) else "",
         "sets": [_term(one) for one in terms],
@@ -122,7 +122,7 @@ def _named(one: Answer) -> dict[str, Any]:
 
 def _custodian_lines(figures: dict[str, Any]) -> list[str]:
     """A line a set, with the days that it is for, and how each of its custodians stands."""
-    said = [f"  custodians: {figures['t']} of {figures['n']} open a closed day, {figures['here']} here"]
+    said = [f"  custodians: {figures['t']} of {figures['n']} open a closed day, {figures['reached']} reached"]
     said += [f"    {figures['words']}"] if figures["words"] else []
     for term in figures["sets"]:
         days = f"{term['begins']} to {term['ends']}" if term["ends"] else f"from {term['begins']} on"
