@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,8 +15,10 @@ from unittest.mock import patch
 import pyarrow as pa
 import unheld_reader as reader
 
+from tests.support import databases
 from tests.support.stores import TestStore
 from unheld.testing import traffic
+from unheld_branch.store.postgresql import Settings
 from unheld_branch.store.vault import Vault
 from unheld_slots.durable import observed
 from unheld_verify import columns
@@ -80,7 +83,19 @@ def opened(made: TestStore) -> reader.OpenedStore:
     """The store as the reader's edition opens it, with every custodian's keys."""
     folder, slots = made.deployment.custodians, made.deployment.custodian_slots
     places = {path: slots / f"{path.name}.slot" for path in sorted(folder.glob("custodian-*"))}
-    return reader.open_store(made.root, made.deployment.slots, places)
+    with patch.object(reader, "catalog", _catalog):
+        return reader.open_store(made.root, made.deployment.slots, places)
+
+
+def _catalog(path: Path, *given: Any, read: Callable[..., reader.Catalog] = reader.catalog) -> reader.Catalog:
+    """The catalog of a store, whatever its database: the reader's edition reads SQLite's files."""
+    where = Settings.read(path.parent)
+    if where is None:
+        return read(path, *given)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / path.name
+        databases.as_sqlite(where, file)
+        return read(file, *given)
 
 
 def held(made: TestStore, identity: str, cls: str = "charge", ended: int = 0) -> list[tuple[date, int]]:

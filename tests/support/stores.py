@@ -5,7 +5,8 @@
     made.ingest(operator.day(date(2026, 7, 1)))
     made.close()
 
-Each call opens the deployment anew from disk, as a command would.
+Each call opens the deployment anew from disk, as a command would. With UNHELD_TEST_DATABASE=postgresql the databases of
+all of them lie in PostgreSQL.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from unittest.mock import patch
 
 import pyarrow as pa
 
+from tests.support import databases
 from unheld.assembly import CLOCK_VARIABLE, Deployment, found
 from unheld.plans import planning
 from unheld.testing import textfile
@@ -71,6 +73,7 @@ class TestStore:
     def copied(self, folder: Path) -> TestStore:
         """The same deployment in another folder: a test may change it, and founding one takes longer than this."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        databases.part(folder)
         return TestStore(folder, Deployment(folder / self.root.name), self.now)
 
     @property
@@ -184,12 +187,15 @@ class Saved:
 
     def __post_init__(self) -> None:
         shutil.copytree(self.made.folder, self._kept)
+        self._now = self.made.now
+        self._databases = databases.keep(self.made.folder)
 
     def again(self) -> TestStore:
         """As it was, whatever was done since."""
         shutil.rmtree(self.made.folder)
         shutil.copytree(self._kept, self.made.folder)
-        return TestStore(self.made.folder, Deployment(self.made.root), self.made.now)
+        databases.put_back(self._databases)
+        return TestStore(self.made.folder, Deployment(self.made.root), self._now)
 
     @property
     def _kept(self) -> Path:
@@ -251,8 +257,10 @@ def _founded(
         "copies": (), "canaries": (),
         "log_key": note.format_key(note.Key(origin, crypto.sign_public(seeds["log"]))),
         "plan_key": crypto.sign_public(seeds["plan"]).hex(),
+        **policy,
     }  # fmt: skip
     deployment = Deployment(tmp_path / "s")
     with patch.dict(os.environ, {CLOCK_VARIABLE: str(began)}):
-        found(deployment, Policy(**{**fields, **policy}), seeds, slots, remote=remote)
+        placed = databases.chosen(len(fields["copies"]) + 1)
+        found(deployment, Policy(**fields), seeds, slots, remote=remote, databases=placed)
     return TestStore(tmp_path, deployment, began)

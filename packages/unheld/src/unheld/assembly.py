@@ -22,8 +22,8 @@ from unheld_branch.kernel import clock as clocks
 from unheld_branch.kernel.clock import Clock
 from unheld_branch.log.tiles import LogWriter
 from unheld_branch.store import policy as policies
+from unheld_branch.store import postgresql, sets
 from unheld_branch.store import seeds as signing
-from unheld_branch.store import sets
 from unheld_branch.store import store as stores
 from unheld_branch.store.policy import Policy
 from unheld_branch.store.store import Places, Store
@@ -49,6 +49,14 @@ ESCROW_PUBLIC, ESCROW_PRIVATE = "escrow.pub", "escrow.key"
 PUBLISHED = "checkpoint"
 _ESCROW_PRIVATE_BYTES = 64 + 32
 _DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database in PostgreSQL: libpq's URL without a password, and what `Settings` says of standbys."""
+
+    url: str
+    standby: str = postgresql.SYNCHRONOUS
 
 
 @dataclass(frozen=True)
@@ -274,11 +282,13 @@ def found(
     slots: Mapping[str, str] | None = None,
     *,
     remote: bool = False,
+    databases: Mapping[str, Database] | None = None,
 ) -> None:
     """Make every part of a new deployment: headquarters' keys, log, store, and with a ceremony its custodians.
 
-    `slots` names slots that shall lie elsewhere than in a file of their folder, as in `slot_folders`. With `remote` the
-    custodians are elsewhere: no day opens until they founded a set with headquarters.
+    `slots` names slots that shall lie elsewhere than in a file of their folder, as in `slot_folders`, and
+    `databases` databases in PostgreSQL, as in `database_folders`. With `remote` the custodians are elsewhere: no day
+    opens until they founded a set with headquarters.
     """
     copies = tuple(Path(copy) for copy in policy.copies)
     _name_slots(slot_folders(deployment, policy.n, copies), slots or {})
@@ -293,7 +303,12 @@ def found(
     durable.write_file(deployment.register / stores.GENESIS, canonical.encode(policy.document()))
     durable.make_folders(deployment.slots)
     durable.write_file(deployment.slots / signing.BRANCH, crypto.random_bytes(32).hex().encode())
-    stores.create(Places(deployment.root, deployment.slots, copies), policy, clock())
+    folders = database_folders(deployment, copies)
+    placed = {
+        folders[called]: postgresql.Settings(one.url, schema(policy.store_id, called), one.standby)
+        for called, one in (databases or {}).items()
+    }
+    stores.create(Places(deployment.root, deployment.slots, copies), policy, clock(), placed)
     if not remote:
         _found_locally(deployment, policy)
 
@@ -345,6 +360,17 @@ def slot_folders(deployment: Deployment, n: int, copies: Sequence[Path]) -> dict
         **{f"custodian-{index}": (deployment.custodian_slots, f"custodian-{index}") for index in range(n)},
         **{f"copy-{number}": (places.copy_slots(copy), "root") for number, copy in enumerate(copies, 1)},
     }
+
+
+def database_folders(deployment: Deployment, copies: Sequence[Path]) -> dict[str, Path]:
+    """Every folder with a database: by what a person calls it."""
+    return {"store": deployment.root, **{f"copy-{number}": copy for number, copy in enumerate(copies, 1)}}
+
+
+def schema(store_id: bytes, called: str) -> str:
+    """The schema of a store's database, or of a copy's: a server may hold many stores, and copies of them."""
+    part = "" if called == "store" else f"_{called.replace('-', '_')}"
+    return f"unheld_{store_id.hex()}{part}"
 
 
 def _name_slots(folders: Mapping[str, tuple[Path, str]], slots: Mapping[str, str]) -> None:

@@ -1,23 +1,23 @@
 """The database of a store: journal, nodes, root node, outbox. Every change of it is one transaction.
 
-SQLite with synchronous=FULL: when a commit returns, it survives a power cut.
+When a commit returns, it survives a power cut. `engines` and `postgresql` say where a database lies.
 """
 
 from __future__ import annotations
 
 import copy
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.pool import NullPool
 
 from unheld_branch.keys.parties.nodes import Changes
+from unheld_branch.store import postgresql
+from unheld_branch.store.engines import SQLITE, Backend, Concern, SqliteFile
 from unheld_verify import crypto
-from unheld_verify.errors import NoStoreError, StateError, StateUnknownError
+from unheld_verify.errors import StateUnknownError
 
 _META = sa.MetaData()
 _JOURNAL = sa.Table(
@@ -43,7 +43,7 @@ _ROOT = sa.Table(
 _OUTBOX = sa.Table(
     "outbox",
     _META,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.Integer, sa.Identity(), primary_key=True),
     sa.Column("r", sa.LargeBinary, nullable=False),
     sa.Column("statement", sa.LargeBinary, nullable=False),
     sa.Column("entry_index", sa.Integer),
@@ -119,44 +119,81 @@ class Transaction:
 class Database:
     """Journal, nodes, root and outbox of one store (or of one copy of its tree)."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._engine = sa.create_engine(f"sqlite:///{path}")
-        self._anew = sa.create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    def __init__(self, backend: Backend) -> None:
+        self.path = backend.path
+        self._backend = backend
+        self._engine = backend.engine()
+        self._anew = backend.engine(anew=True)
         self._held: sa.Connection | None = None
-        for engine in (self._engine, self._anew):
-            sa.event.listen(engine, "connect", _set_pragmas)
+        self._writer: sa.Connection | None = None
+        self._unsure = False
 
     @classmethod
-    def create(cls, path: Path) -> Database:
-        """Lay out an empty database; refuses one that is there."""
-        if path.exists():
-            raise StateError(f"{path}: there is a database already; choose a new folder")
-        path.touch(0o600)  # SQLite gives its side files the rights of this one
-        database = cls(path)
-        with database._engine.begin() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        _META.create_all(database._engine)
+    def create(cls, folder: Path) -> Database:
+        """Lay out an empty database; refuses one that is there, and a server on which it would not last."""
+        database = cls(_backend(folder))
+        try:
+            with database._explained(), database._backend.founding(database._engine) as connection:
+                _META.create_all(connection, checkfirst=False)
+        except BaseException:
+            database.disconnect()
+            raise
         return database
 
     @classmethod
-    def open(cls, path: Path) -> Database:
-        """Open an existing database. Raises NoStoreError."""
-        if not path.is_file():
-            raise NoStoreError(f"{path} is missing: is its disk there? Nothing goes on without it")
-        return cls(path)
+    def open(cls, folder: Path) -> Database:
+        """Open an existing database, for reading until `hold`. Raises NoStoreError."""
+        backend = _backend(folder)
+        backend.look()
+        return cls(backend)
+
+    def hold(self) -> None:
+        """Be the only one at work on it until `disconnect`. Raises LockedError, NoStoreError, AwayError.
+
+        One connection holds the lock and writes, so that nobody writes who lost the lock.
+        """
+        if self._writer is None:
+            with self._explained(), ExitStack() as undone:
+                writer = undone.enter_context(self._engine.connect())
+                writer = writer.execution_options(isolation_level="SERIALIZABLE")
+                self._backend.lock(writer)
+                self._writer = writer
+                undone.pop_all()
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """One write transaction. After an error in its commit the state is unknown: open the store again."""
-        with self._explained(), self._engine.begin() as connection:
-            yield Transaction(connection)
+        with self._explained(), self._writing() as writer:
+            with writer.begin():
+                yield Transaction(writer)
+                self._backend.ending(writer)
+            self._backend.committed(writer)
+
+    def ready(self) -> None:
+        """See that a change made now will outlive its server. Raises StateError with the mend. Changes nothing."""
+        with self._explained():
+            self._backend.ready(self._engine)
+
+    def confirm(self) -> None:
+        """See that all that was stored outlives its server: without it no old key may die. Raises StateError."""
+        with self._explained(), self._writing() as writer:
+            self._backend.confirm(writer)
+
+    def words(self) -> str:
+        """What it is and what it survives, in plain words."""
+        with self._connected() as connection:
+            return self._backend.words(connection)
+
+    def concerns(self) -> list[Concern]:
+        """What around it could undo what the store promises."""
+        with self._connected() as connection:
+            return list(self._backend.concerns(connection))
 
     @contextmanager
     def fresh(self) -> Iterator[Database]:
         """The same database through a connection opened now: it reads what was stored, not what another remembers.
 
-        The other connection stays: closing the last one would copy the write-ahead file back, at every commit.
+        The other connection stays: closing SQLite's last one would copy the write-ahead file back, at every commit.
         """
         with self._explained(), self._anew.connect() as connection:
             view = copy.copy(self)
@@ -164,8 +201,23 @@ class Database:
             yield view
 
     def disconnect(self) -> None:
-        """Let go of the file: its write-ahead part is copied back and removed."""
+        """Let go of it, and of the lock. SQLite's write-ahead part is copied back and removed."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
         self._engine.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """The connection that writes; after an error of it nothing is written until the store is opened again."""
+        self.hold()
+        if self._writer is None or self._unsure:
+            raise StateUnknownError(f"{self.path}: an earlier change is unsure; open the store again")
+        try:
+            yield self._writer
+        except (sa.exc.DBAPIError, StateUnknownError):
+            self._unsure = True
+            raise
 
     @contextmanager
     def _connected(self) -> Iterator[sa.Connection]:
@@ -224,11 +276,12 @@ class Database:
             return [Waiting(row.id, row.r, row.statement, row.entry_index) for row in connection.execute(query)]
 
 
-def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
-    cursor = connection.cursor()
-    for pragma in ("synchronous=FULL", "fullfsync=1", "temp_store=MEMORY"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def _backend(folder: Path) -> Backend:
+    """Where a folder's database lies: in the folder, or where its `database.toml` says."""
+    settings = postgresql.Settings.read(folder)
+    if settings is None:
+        return SqliteFile(folder / SQLITE)
+    return postgresql.PostgresSchema(folder / postgresql.NAME, settings)
 
 
 def _get_many(connection: sa.Connection, node_ids: Iterable[bytes]) -> dict[bytes, bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from unheld_branch.store.database import Database
 from unheld_branch.store.journal import Catalog
 from unheld_branch.store.openday import OpenDay, OpenDaySlot
 from unheld_branch.store.policy import Policy
+from unheld_branch.store.postgresql import Settings
 from unheld_branch.store.vault import Change, Condition, Vault, first_root
 from unheld_branch.store.vault import Rows as VaultRows
 from unheld_slots import durable
@@ -30,7 +31,6 @@ from unheld_verify.errors import BadInputError, NoStoreError, RolledBackError, S
 from unheld_verify.roster import Roster
 
 GENESIS = "genesis.json"
-_DATABASE = "catalog.db"
 # The longest lifetime of a class, in days: whoever worked in that time has committed something.
 PAUSE_MOST = 400
 
@@ -92,6 +92,10 @@ class Store:
         words = {vault.slot.words() for vault in (self.vault, *self.copies)}
         return "; ".join(sorted(words))  # "file" stands before "token"
 
+    def database_words(self) -> str:
+        """What the databases of store and copies are and survive, in plain words; each once."""
+        return "; ".join(sorted({vault.database.words() for vault in (self.vault, *self.copies)}))
+
     def root_digest(self) -> bytes:
         """SHA-256 of the sealed root node of this generation."""
         _, sealed = self.vault.database.root() or (0, b"")
@@ -117,6 +121,11 @@ class Store:
         """The parties of this generation, for reading and for drafting the next one."""
         return Parties(self.vault.nodes(), self.root.trees)
 
+    def ready(self) -> None:
+        """See that every database would keep a change made now. Raises StateError with the mend."""
+        for vault in (self.vault, *self.copies):
+            vault.database.ready()
+
     def commit(
         self,
         entry: Mapping[str, Any],
@@ -131,6 +140,7 @@ class Store:
 
         `entry` is the journal's (kind and its fields), `say` goes to the log's outbox; the rest as in `Change`.
         """
+        self.ready()
         full = canonical.encode({"v": 1, "at": self.clock.now(), **entry})
         head = journal.next_head(self.catalog.head, full)
         posted = tuple((item.r, canonical.encode(item.statement)) for item in say)
@@ -160,12 +170,18 @@ class Store:
         return statement.commit(statement.make(self.policy.origin, kind, columns.day_text(self.today()), **fields))
 
 
-def create(places: Places, policy: Policy, clock: Clock) -> None:
-    """Lay out a new store with its copies: genesis document, slots, database, first generation."""
+def create(places: Places, policy: Policy, clock: Clock, databases: Mapping[Path, Settings] | None = None) -> None:
+    """Lay out a new store with its copies: genesis document, slots, database, first generation.
+
+    `databases` says, by the folder of a store or copy, which of them lie in PostgreSQL.
+    """
     if places.root.exists() and any(places.root.iterdir()):
         raise StateError(f"{places.root}: not empty; a store begins in a new folder")
-    for folder in (places.root, places.slots):
+    copied = [folder for copy in places.copies for folder in (copy, places.copy_slots(copy))]
+    for folder in (places.root, places.slots, *copied):
         durable.make_folders(folder)
+    for folder, settings in (databases or {}).items():
+        settings.write(folder)
     durable.write_file(places.root / GENESIS, canonical.encode(policy.document()))
     OpenDaySlot.create(places.root, places.slot("open"))
     entry = canonical.encode({"v": 1, "at": clock.now(), "kind": "genesis", "policy": policy.document()})
@@ -181,17 +197,18 @@ def create(places: Places, policy: Policy, clock: Clock) -> None:
         )
     )
     first = first_root()
-    _new_vault(places.root, places.slots, policy).create(
-        first, entry, head, [(said.r, canonical.encode(said.statement))]
-    )
-    for copy in places.copies:
-        for folder in (copy, places.copy_slots(copy)):
-            durable.make_folders(folder)
-        _new_vault(copy, places.copy_slots(copy), policy).create(first, entry, head, [])
+    with ExitStack() as held:
+        _new_vault(places.root, places.slots, policy, held).create(
+            first, entry, head, [(said.r, canonical.encode(said.statement))]
+        )
+        for copy in places.copies:
+            _new_vault(copy, places.copy_slots(copy), policy, held).create(first, entry, head, [])
 
 
-def _new_vault(folder: Path, slots: Path, policy: Policy) -> Vault:
-    return Vault(Database.create(folder / _DATABASE), create_slot(slot_uri(slots, "root")), policy.store_id)
+def _new_vault(folder: Path, slots: Path, policy: Policy, held: ExitStack) -> Vault:
+    database = Database.create(folder)
+    held.callback(database.disconnect)
+    return Vault(database, create_slot(slot_uri(slots, "root")), policy.store_id)
 
 
 @contextmanager
@@ -199,23 +216,20 @@ def opened(places: Places, clock: Clock, *, write: bool = False) -> Iterator[Sto
     """Open a store under its lock; finishes what a crash left before serving anything."""
     if not (places.root / GENESIS).is_file():
         raise NoStoreError(f"{places.root}: no store there; `unheld init` makes one")
-    with locks.locked(places.root / "lock", exclusive=True):
-        store = _open(places, clock)
-        try:
-            if write:
-                _believe(store)
-                store.tidy()
-            yield store
-        finally:
-            for vault in (store.vault, *store.copies):
-                vault.database.disconnect()
+    with locks.locked(places.root / "lock", exclusive=True), ExitStack() as held:
+        store = _open(places, clock, held)
+        if write:
+            _believe(store)
+            store.ready()
+            store.tidy()
+        yield store
 
 
 def journal_of(root: Path) -> Catalog:
     """What the journal of a store says, without its lock and without any key. Raises NoStoreError."""
     if not (root / GENESIS).is_file():
         raise NoStoreError(f"{root}: no store there")
-    database = Database.open(root / _DATABASE)
+    database = Database.open(root)
     try:
         policy = policies.from_document(canonical.decode((root / GENESIS).read_bytes()))
         return journal.fold(policy, database.journal())
@@ -223,10 +237,10 @@ def journal_of(root: Path) -> Catalog:
         database.disconnect()
 
 
-def _open(places: Places, clock: Clock) -> Store:
+def _open(places: Places, clock: Clock, held: ExitStack) -> Store:
     policy = policies.from_document(canonical.decode((places.root / GENESIS).read_bytes()))
-    vault = _vault(places.root, places.slots, policy)
-    copies = [_vault(copy, places.copy_slots(copy), policy) for copy in places.copies]
+    vault = _vault(places.root, places.slots, policy, held)
+    copies = [_vault(copy, places.copy_slots(copy), policy, held) for copy in places.copies]
     _settle(vault, copies)
     catalog = journal.fold(policy, vault.database.journal())
     day_slot = OpenDaySlot(places.root, places.slot("open"))
@@ -243,8 +257,11 @@ def _believe(store: Store) -> None:
         )
 
 
-def _vault(folder: Path, slots: Path, policy: Policy) -> Vault:
-    return Vault(Database.open(folder / _DATABASE), open_slot(slot_uri(slots, "root")), policy.store_id)
+def _vault(folder: Path, slots: Path, policy: Policy, held: ExitStack) -> Vault:
+    database = Database.open(folder)
+    held.callback(database.disconnect)
+    database.hold()
+    return Vault(database, open_slot(slot_uri(slots, "root")), policy.store_id)
 
 
 def _settle(vault: Vault, copies: Sequence[Vault]) -> None:

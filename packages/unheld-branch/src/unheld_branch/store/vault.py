@@ -105,11 +105,23 @@ class Vault:
         self.slot.destroy(self.slot.live()[-1].generation)
 
     def finish(self) -> None:
-        """Step 6: destroy the old root key and see that it is gone."""
+        """Step 6: destroy the old root key and see that it is gone. Raises StateError while it must be kept."""
         older, newer = self.slot.live()
+        self._confirm()
         self.slot.destroy(older.generation)
         if [live.generation for live in self.slot.live()] != [newer.generation]:
             raise StateUnknownError(f"{self.database.path}: the old root key may still live; open the store again")
+
+    def _confirm(self) -> None:
+        """Were the commit lost with its server after this, the old key would be missed by everybody."""
+        try:
+            self.database.confirm()
+        except StateUnknownError:
+            raise
+        except StateError as error:
+            raise StateError(
+                f"{error}\nThe store is erasing: what was asked is stored, and ends when it is opened again"
+            ) from None
 
     def load(self) -> RootNode:
         """The root node of the newest generation. Raises RolledBackError when slot and database do not bind."""

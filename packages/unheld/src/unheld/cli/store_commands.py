@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from unheld.assembly import ESCROW_PRIVATE, Deployment, clock
+from unheld.assembly import ESCROW_PRIVATE, Database, Deployment, clock
 from unheld.cli import numbers
 from unheld.cli.app import app, group
 from unheld.cli.output import Answer, Surface, command, counted, settings
@@ -16,9 +16,10 @@ from unheld.custody.local import WORDS
 from unheld.inventory import Inventory
 from unheld.workflows import checking, doctor, founding
 from unheld.workflows import status as statuses
+from unheld_branch.store import postgresql
 from unheld_branch.store.policy import STANDSTILL_DEFAULT
 from unheld_verify import columns
-from unheld_verify.errors import BadInputError, NoStoreError
+from unheld_verify.errors import BadInputError, NoStoreError, UsageError
 
 inventory = group("inventory", "Every system known to hold copies of these records.")
 _GRAVITY = {"missing": 20, "altered": 20, "rolled back": 20, "extra": 3}
@@ -54,6 +55,14 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
     remote: Annotated[
         bool, typer.Option("--remote", help="The custodians are elsewhere; unheld custody founds their set.")
     ] = False,
+    database: Annotated[
+        list[str] | None,
+        typer.Option(help="URL of a PostgreSQL database, without a password; copy-1=URL for a copy's; repeat it."),
+    ] = None,
+    single_node: Annotated[
+        bool,
+        typer.Option("--single-node", help="The database has no standby: if its disk is lost, everybody is forgotten."),
+    ] = False,
 ) -> Answer:
     """Found a store: pin its policy for ever, say what its erasable slot can do, begin the inventory."""
     named = numbers.read_file(canaries, home) if canaries else []
@@ -72,11 +81,12 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
         standstill,
         _slots(slot or []),
         remote,
+        _databases(database or [], single_node),
     )
     made = deployment()
     policy = founding.found(made, wishes)
     with made.opened() as store:
-        words = store.slot_words()
+        words, databases = store.slot_words(), store.database_words()
     said = [
         f"store {policy.store_id.hex()} founded in {made.root}",
         f"  policy pinned, SHA-256 {policy.digest.hex()}",
@@ -84,6 +94,7 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
         f"  late records: up to {policy.late_days} days; places: {_coarsened(policy.coarsen)}",
         f"  custodians: {policy.t} of {policy.n}, {_where(remote)}",
         f"  erasable slot: {words}",
+        f"  database: {databases}",
         f"  keep {made.slots} {'' if remote else f'and {made.custodian_slots} '}out of every backup and snapshot",
         f"  keep {made.headquarters / ESCROW_PRIVATE} offline: it opens what demands name",
         f"  a handover waits {policy.standstill_days} days after an objection",
@@ -92,7 +103,9 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
         f"  {Inventory(made.root).words()}",
     ]
     pinned = policy.document() | {"canaries": len(policy.canaries)}  # whose test SIMs they are stays in genesis
-    return Answer(said, {"policy": pinned, "digest": policy.digest.hex(), "erasable_slot": words})
+    return Answer(
+        said, {"policy": pinned, "digest": policy.digest.hex(), "erasable_slot": words, "database": databases}
+    )
 
 
 def _where(remote: bool) -> str:
@@ -112,6 +125,18 @@ def _slots(given: list[str]) -> dict[str, str]:
         if not equals or name in found:
             raise BadInputError(f"--slot {name}: write NAME=URI, each name once")
         found[name] = uri
+    return found
+
+
+def _databases(given: list[str], single: bool) -> dict[str, Database]:
+    found: dict[str, Database] = {}
+    for item in given:
+        name, equals, url = ("store", "=", item) if item.startswith("postgres") else item.partition("=")
+        if not equals or name in found:
+            raise BadInputError("--database: write URL, or copy-1=URL, each place once")
+        found[name] = Database(url, postgresql.SINGLE_NODE if single else postgresql.SYNCHRONOUS)
+    if single and not found:
+        raise UsageError("--single-node says something of --database URL, which is not there")
     return found
 
 

@@ -91,6 +91,7 @@ _STATEMENT = {"statement.*": "a statement of the public log, by its closed schem
 DOCUMENTS: Mapping[str, Mapping[str, str]] = {
     "init": {
         "digest": "SHA-256 of genesis",
+        "database": "kind of the databases, and how many standbys follow",
         "erasable_slot": "class of the slot",
         "policy.v": "version",
         "policy.store": "random id",
@@ -114,6 +115,7 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
         "store": "the folder the caller named",
         "today": "a date",
         "generation": "commits so far",
+        "database": "kind of the databases, and how many standbys follow",
         "erasable_slot": "class of the slot",
         "recoverable_copies": "copies of the tree",
         "open_day": "a date",
@@ -405,6 +407,7 @@ PARAMETERS: Mapping[str, str] = {
     "court_order": "a switch",
     "covered": "a switch",
     "custodians": _COUNT,
+    "database": "where a database is; a URL that holds a password is refused",
     "dated": _DATE,
     "day": _DATE,
     "demand_id": _NAME,
@@ -465,6 +468,7 @@ PARAMETERS: Mapping[str, str] = {
     "secret_until": _DATE,
     "secret_without_end": "a switch",
     "signed_by": "the officer who signs a letter",
+    "single_node": "a switch",
     "slip": _FILE,
     "slot": "where a key lies; a URI that holds a PIN is refused",
     "sources": _FILE,

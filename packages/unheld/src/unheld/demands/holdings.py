@@ -21,7 +21,6 @@ from unheld_verify.errors import UnheldError
 
 # Which classes of facts a demand is for. What is not here is never held: the content of calls, and what is to come.
 CLASSES_OF = {"registry": ("identity",), "traffic": ("charge", "contact"), "location": ("place",)}
-_DATABASE = "catalog.db"
 _NO_STORE = "there is no store here any more"
 
 
@@ -78,7 +77,7 @@ def read(deployment: Deployment) -> Books:
     policy, today = deployment.policy(), assembly.clock().now() // 86_400
     if not deployment.has_store:
         return Books(policy, today, _NO_STORE)
-    catalog = _catalog(deployment.root / _DATABASE, policy)
+    catalog = _catalog(deployment.root, policy)
     opened = catalog.open_day.number if catalog.open_day else UNKNOWN
     live = [file.column for file in catalog.live_files()]
     batches = [batch for batch in catalog.batches.values() if batch.state != "replaced"]
@@ -94,8 +93,8 @@ def _event_day(cls: str, day: int) -> int:
     return columns.month_start(day) if cls == "identity" else day
 
 
-def _catalog(path: Path, policy: Policy) -> Catalog:
-    database = Database.open(path)
+def _catalog(folder: Path, policy: Policy) -> Catalog:
+    database = Database.open(folder)
     try:
         return journal.fold(policy, database.journal())
     finally:

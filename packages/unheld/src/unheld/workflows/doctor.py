@@ -38,7 +38,7 @@ class Finding:
 def examine(deployment: Deployment) -> list[Finding]:
     """All checks. A failure breaks a promise, a warning weakens one."""
     with deployment.opened() as store:
-        found = [*_store(store), *_copies(store), *_custodians(deployment)]
+        found = [*_store(store), *_databases(store), *_copies(store), *_custodians(deployment)]
     return [*_slots(deployment), *_rights(deployment), *_machine(deployment), *found, *_inventory(deployment)]
 
 
@@ -158,6 +158,12 @@ def _store(store: Store) -> Iterator[Finding]:
     waiting = [item for item in store.vault.database.outbox() if item.index is None]
     if waiting and now - last > _STALE_SECONDS:
         yield Finding("log", "warning", f"{len(waiting)} statements wait for days", "unheld log publish")
+
+
+def _databases(store: Store) -> Iterator[Finding]:
+    for vault in (store.vault, *store.copies):
+        for one in vault.database.concerns():
+            yield Finding("database", one.level, f"{vault.database.path}: {one.words}", one.advice)
 
 
 def _copies(store: Store) -> Iterator[Finding]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unheld import assembly
-from unheld.assembly import Deployment
+from unheld.assembly import Database, Deployment
 from unheld.inventory import Inventory, Place
 from unheld_branch.records.identities import NumberRule
 from unheld_branch.records.places import CoarsenRule
+from unheld_branch.store import postgresql
 from unheld_branch.store.policy import STANDSTILL_DEFAULT, Policy
 from unheld_branch.workflows import sinks
 from unheld_branch.workflows.sinks import Sinks
@@ -44,6 +45,7 @@ class Wishes:
     standstill_days: int = STANDSTILL_DEFAULT
     slots: Mapping[str, str] = field(default_factory=dict)
     remote: bool = False
+    databases: Mapping[str, Database] = field(default_factory=dict)
 
 
 def found(deployment: Deployment, wishes: Wishes) -> Policy:
@@ -51,6 +53,7 @@ def found(deployment: Deployment, wishes: Wishes) -> Policy:
     _check_places(deployment, wishes)
     _check_slots(deployment, wishes)
     store_id = crypto.random_bytes(16)
+    _check_databases(deployment, wishes, store_id)
     seeds = {"log": crypto.random_bytes(32), "plan": crypto.random_bytes(32)}
     origin = (
         name_of(wishes.origin, _ORIGIN_MOST, "origin") if wishes.origin else f"unheld.invalid/{store_id.hex()[:12]}"
@@ -75,7 +78,7 @@ def found(deployment: Deployment, wishes: Wishes) -> Policy:
         wishes.standstill_days,
     )
     note.parse_key(policy.log_key)  # an origin that no key may be named after is refused before anything is made
-    assembly.found(deployment, policy, seeds, wishes.slots, remote=wishes.remote)
+    assembly.found(deployment, policy, seeds, wishes.slots, remote=wishes.remote, databases=wishes.databases)
     charge = wishes.charge and wishes.charge.resolve()
     sinks.write_settings(deployment.root, Sinks(wishes.totals.resolve() if wishes.totals else Path("totals"), charge))
     inventory = Inventory(deployment.root)
@@ -111,3 +114,15 @@ def _check_slots(deployment: Deployment, wishes: Wishes) -> None:
         check_new(uri)
     if len(set(wishes.slots.values())) != len(wishes.slots):
         raise BadInputError("slots: each needs a place of its own, in a token an object= of its own")
+
+
+def _check_databases(deployment: Deployment, wishes: Wishes, store_id: bytes) -> None:
+    """See that every database can be made and would last: a server that is away or has no standby is told now."""
+    known = assembly.database_folders(deployment, wishes.copies)
+    for name, one in wishes.databases.items():
+        if name not in known:
+            raise BadInputError(f"database {name}: this store has {', '.join(known)}; nothing was changed")
+        postgresql.check_new(
+            known[name] / postgresql.NAME,
+            postgresql.Settings(one.url, assembly.schema(store_id, name), one.standby),
+        )
