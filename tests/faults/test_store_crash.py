@@ -129,7 +129,7 @@ def _telling(points: list[str]) -> list[int]:
 def _settled(made: TestStore) -> None:
     with made.opened() as store:
         assert [finding for finding in check(store).findings if finding.kind != "extra"] == []
-        for vault in (store.vault, *store.copies):
+        for vault in (store.vault, *store.copies.vaults):
             assert len(vault.slot.live()) == 1
             assert vault.load().generation == store.catalog.generation
 
@@ -185,7 +185,7 @@ def test_a_store_that_crashed_in_a_forgetting_never_holds_both_keys_and_serves(t
             made.forget("tel:" + ALICE)
         with made.opened() as store:
             rows = len(store.parties().find(["tel:" + ALICE], [202607, 0]).rows)
-            for copy in store.copies:
+            for copy in store.copies.vaults:
                 root = copy.load()
                 assert (root.trees[202607].rows, root.generation) == (
                     store.root.trees[202607].rows,

@@ -19,6 +19,7 @@ from unheld_branch.keys.parties.newcomers import Newcomers
 from unheld_branch.keys.parties.nodes import Nodes
 from unheld_branch.keys.parties.rows import Rows
 from unheld_branch.keys.parties.tree import Tree
+from unheld_branch.store.replica import Replica
 from unheld_branch.store.vault import Vault
 
 SMALL: dict[str, Any] = {"LEAF_ROWS": 6, "LEAF_FILL": 4, "INNER_CHILDREN": 4, "INNER_FILL": 3, "_BATCH": 2}
@@ -171,10 +172,10 @@ def test_copies_hold_what_the_store_holds_after_any_history(
         _step(made, name, [f"tel:{_number(number)}" for number in sorted(numbers)])
 
     with made.opened() as store:
-        assert [everyone(copy) for copy in store.copies] == [everyone(store.vault)]
-        assert [copy.load().plan_key for copy in store.copies] == [store.root.plan_key]
-        assert [copy.load().dedup for copy in store.copies] == [store.root.dedup]
-        assert [copy.database.journal() for copy in store.copies] == [store.vault.database.journal()]
+        assert [everyone(copy) for copy in store.copies.vaults] == [everyone(store.vault)]
+        assert [copy.load().plan_key for copy in store.copies.vaults] == [store.root.plan_key]
+        assert [copy.load().dedup for copy in store.copies.vaults] == [store.root.dedup]
+        assert [copy.database.journal() for copy in store.copies.vaults] == [store.vault.database.journal()]
 
 
 def _step(made: TestStore, name: str, identities: list[str]) -> None:
@@ -208,7 +209,7 @@ def _missed(made: TestStore, identities: list[str]) -> None:
         fresh = [name for name in identities if not parties.find([name], [0]).mask[0]]
         if fresh:
             parties, _ = parties.add(0, Newcomers(fresh))
-        with mock.patch.object(Vault, "follow", side_effect=OSError), pytest.raises(OSError):  # noqa: PT011
+        with mock.patch.object(Replica, "step", side_effect=OSError), pytest.raises(OSError):  # noqa: PT011
             store.commit({"kind": "rows", "rows": ""}, parties=parties)
 
 
@@ -217,7 +218,7 @@ def test_a_copy_is_no_plain_copy(made: TestStore) -> None:
     made.ingest(calls(Call(_number(1)), Call(_number(2))))
 
     with made.opened() as store:
-        vaults = [store.vault, *store.copies]
+        vaults = [store.vault, *store.copies.vaults]
         tops = [vault.load().trees[0].root for vault in vaults]
         secrets = {vault.slot.live()[0].secret for vault in vaults}
         ids = [vault.database.node_ids() for vault in vaults]

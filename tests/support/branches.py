@@ -66,7 +66,7 @@ class Branch:
         founded = found(world, draft(n, t))
         branch = cls(folder, world, FixedClock(DAY * 86_400))
         branch.at(DAY)
-        stores.create(branch.places, branch.policy(n, t), branch.clock)
+        stores.create(branch.places, branch.policy(n, t), branch.clock, bytes(32))
         sets.keep(branch.places.root, founded, branch.policy(n, t))
         return branch
 

@@ -163,7 +163,7 @@ def steps(at: int | None = None) -> Iterator[list[str]]:
         if at is not None and len(met) > at:
             raise Crash
 
-    commit, reread = Vault._store, Vault._reread
+    commit, reread = Vault.store_root, Vault.reread
 
     def storing(vault: Vault, *given: Any) -> None:
         commit(vault, *given)
@@ -173,7 +173,7 @@ def steps(at: int | None = None) -> Iterator[list[str]]:
         step("after commit", vault.database.path)
         return reread(vault, *given)
 
-    with observed(step), patch.object(Vault, "_store", storing), patch.object(Vault, "_reread", rereading):
+    with observed(step), patch.object(Vault, "store_root", storing), patch.object(Vault, "reread", rereading):
         yield met
 
 

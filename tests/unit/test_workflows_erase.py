@@ -117,7 +117,7 @@ def test_a_forgotten_party_opens_nowhere(made: TestStore) -> None:
     assert (trees(made, "tel:" + ALICE), held(made, "tel:" + ALICE)) == (set(), [])
     assert len(held(made, "tel:" + BOB)) == 1
     with made.opened() as store:
-        (copy,) = store.copies
+        (copy,) = store.copies.vaults
         assert copy.load().trees[0].rows == store.root.trees[0].rows
         assert check(store).findings == ()
 

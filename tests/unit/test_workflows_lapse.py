@@ -105,7 +105,7 @@ def test_a_month_s_others_leave_with_the_last_thing_sealed_with_them(made: TestS
     assert trees(made, "tel:" + OFF_NET) == set()
     assert trees(made, "tel:" + ALICE) == {0}
     with made.opened() as store:
-        assert [sorted(copy.load().trees) for copy in store.copies] == [[0]]
+        assert [sorted(copy.load().trees) for copy in store.copies.vaults] == [[0]]
 
 
 def test_the_present_month_s_others_stay(made: TestStore) -> None:

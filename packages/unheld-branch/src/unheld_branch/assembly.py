@@ -32,7 +32,7 @@ def opened(root: Path) -> Iterator[Store]:
     if not (root / stores.GENESIS).is_file():
         raise NoStoreError(f"{root}: no store there")
     policy = policies.from_document(canonical.decode((root / stores.GENESIS).read_bytes()))
-    places = Places(root, root.with_name(f"{root.name}.slots"), tuple(Path(copy) for copy in policy.copies))
+    places = Places(root, root.with_name(f"{root.name}.slots"), policy.copies)
     with stores.opened(places, machine_clock(), write=True) as store:
         yield store
 

@@ -21,8 +21,8 @@ from unheld_branch.custody.http import HttpTransport
 from unheld_branch.kernel import clock as clocks
 from unheld_branch.kernel.clock import Clock
 from unheld_branch.log.tiles import LogWriter
+from unheld_branch.store import copying, postgresql, sets
 from unheld_branch.store import policy as policies
-from unheld_branch.store import postgresql, sets
 from unheld_branch.store import seeds as signing
 from unheld_branch.store import store as stores
 from unheld_branch.store.policy import Policy
@@ -132,7 +132,7 @@ class Deployment:
 
     def places(self) -> Places:
         """Where the store's parts lie, the copies that genesis lists included."""
-        return Places(self.root, self.slots, tuple(Path(copy) for copy in self.policy().copies))
+        return Places(self.root, self.slots, self.policy().copies)
 
     @contextmanager
     def opened(self, *, write: bool = False) -> Iterator[Store]:
@@ -290,8 +290,7 @@ def found(
     `databases` databases in PostgreSQL, as in `database_folders`. With `remote` the custodians are elsewhere: no day
     opens until they founded a set with headquarters.
     """
-    copies = tuple(Path(copy) for copy in policy.copies)
-    _name_slots(slot_folders(deployment, policy.n, copies), slots or {})
+    _name_slots(slot_folders(deployment, policy.n, policy.copies), slots or {})
     durable.make_folders(deployment.headquarters)
     for name, seed in seeds.items():
         durable.write_file(deployment.headquarters / f"{name}.seed", seed.hex().encode())
@@ -302,13 +301,14 @@ def found(
     durable.write_file(deployment.register / ESCROW_PUBLIC, public)
     durable.write_file(deployment.register / stores.GENESIS, canonical.encode(policy.document()))
     durable.make_folders(deployment.slots)
-    durable.write_file(deployment.slots / signing.BRANCH, crypto.random_bytes(32).hex().encode())
-    folders = database_folders(deployment, copies)
+    branch = crypto.random_bytes(32)
+    durable.write_file(deployment.slots / signing.BRANCH, branch.hex().encode())
+    folders = database_folders(deployment, policy.copies)
     placed = {
         folders[called]: postgresql.Settings(one.url, schema(policy.store_id, called), one.standby)
         for called, one in (databases or {}).items()
     }
-    stores.create(Places(deployment.root, deployment.slots, copies), policy, clock(), placed)
+    stores.create(Places(deployment.root, deployment.slots, policy.copies), policy, clock(), branch, placed)
     if not remote:
         _found_locally(deployment, policy)
 
@@ -351,20 +351,21 @@ def local_names(n: int) -> tuple[str, ...]:
     return tuple(map(local.name, range(n)))
 
 
-def slot_folders(deployment: Deployment, n: int, copies: Sequence[Path]) -> dict[str, tuple[Path, str]]:
+def slot_folders(deployment: Deployment, n: int, copies: Sequence[str]) -> dict[str, tuple[Path, str]]:
     """Every slot of a deployment: by what a person calls it, its folder and its name there."""
-    places = Places(deployment.root, deployment.slots)
+    here = {number: Path(copy) for number, copy in enumerate(copies, 1) if not copying.is_far(copy)}
     return {
         "root": (deployment.slots, "root"),
         "open": (deployment.slots, "open"),
         **{f"custodian-{index}": (deployment.custodian_slots, f"custodian-{index}") for index in range(n)},
-        **{f"copy-{number}": (places.copy_slots(copy), "root") for number, copy in enumerate(copies, 1)},
+        **{f"copy-{number}": (copying.slots_of(copy), "root") for number, copy in here.items()},
     }
 
 
-def database_folders(deployment: Deployment, copies: Sequence[Path]) -> dict[str, Path]:
-    """Every folder with a database: by what a person calls it."""
-    return {"store": deployment.root, **{f"copy-{number}": copy for number, copy in enumerate(copies, 1)}}
+def database_folders(deployment: Deployment, copies: Sequence[str]) -> dict[str, Path]:
+    """Every folder of this machine with a database: by what a person calls it."""
+    here = {f"copy-{number}": Path(copy) for number, copy in enumerate(copies, 1) if not copying.is_far(copy)}
+    return {"store": deployment.root, **here}
 
 
 def schema(store_id: bytes, called: str) -> str:

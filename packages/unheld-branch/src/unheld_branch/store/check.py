@@ -51,7 +51,7 @@ def check(store: Store, percent: int = 100) -> Checked:
     entries = store.vault.database.journal()
     findings += _journal(store, entries)
     nodes = 0
-    for vault in (store.vault, *store.copies):
+    for vault in (store.vault, *store.copies.vaults):
         count, found = _tree(vault)
         nodes += count
         findings += found
@@ -66,7 +66,7 @@ def _journal(store: Store, entries: list[tuple[int, bytes, bytes]]) -> Iterator[
         journal.fold(store.policy, entries)
     except VerificationError as error:
         yield Finding("altered", "journal", str(error))
-    for copy in store.copies:
+    for copy in store.copies.vaults:
         if copy.database.journal() != entries:
             yield Finding("altered", str(copy.database.path), "the copy's journal differs from the store's")
 

@@ -115,6 +115,17 @@ class Transaction:
         if rows:
             self._connection.execute(sa.insert(_OUTBOX), rows)
 
+    def replace_outbox(self, rows: Iterable[Waiting]) -> None:
+        """Hold these statements and no others: a copy's outbox is its store's."""
+        self._connection.execute(sa.delete(_OUTBOX))
+        listed = [{"r": row.r, "statement": row.statement, "entry_index": row.index} for row in rows]
+        if listed:
+            self._connection.execute(sa.insert(_OUTBOX), listed)
+
+    def restate(self, id_: int, statement: bytes) -> None:
+        """Let a statement that waits say something else."""
+        self._connection.execute(sa.update(_OUTBOX).where(_OUTBOX.c.id == id_).values(statement=statement))
+
 
 class Database:
     """Journal, nodes, root and outbox of one store (or of one copy of its tree)."""

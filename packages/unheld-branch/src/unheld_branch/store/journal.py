@@ -82,6 +82,7 @@ class Catalog:
     row_files: set[int] = field(default_factory=set)
     sets: dict[int, str] = field(default_factory=dict)
     applied: set[str] = field(default_factory=set)
+    released: dict[int, int] = field(default_factory=dict)
     erasures: int = 0
     at: int = 0
 

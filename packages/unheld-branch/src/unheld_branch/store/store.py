@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,46 +10,57 @@ from typing import Any
 
 from unheld_branch.kernel import locks
 from unheld_branch.kernel.clock import Clock
-from unheld_branch.keys.parties.difference import difference
+from unheld_branch.keys.parties.difference import Difference, difference
 from unheld_branch.keys.parties.parties import Parties
 from unheld_branch.keys.parties.root import RootNode
 from unheld_branch.keys.parties.tree import Tree
-from unheld_branch.store import files, journal, sets
+from unheld_branch.store import copying, journal, mirror, replica, sets
 from unheld_branch.store import policy as policies
+from unheld_branch.store.copying import Copy, Making
 from unheld_branch.store.database import Database
+from unheld_branch.store.following import Commit, Copies, outbox
+from unheld_branch.store.following import words as away_words
 from unheld_branch.store.journal import Catalog
 from unheld_branch.store.openday import OpenDay, OpenDaySlot
 from unheld_branch.store.policy import Policy
 from unheld_branch.store.postgresql import Settings
+from unheld_branch.store.replica import Replica
 from unheld_branch.store.vault import Change, Condition, Vault, first_root
-from unheld_branch.store.vault import Rows as VaultRows
 from unheld_slots import durable
 from unheld_slots.places import slot_uri
 from unheld_slots.slot import create_slot, open_slot
 from unheld_verify import canonical, columns, crypto, statement
-from unheld_verify.errors import BadInputError, NoStoreError, RolledBackError, StateError
+from unheld_verify.errors import AwayError, NoStoreError, StateError, StateUnknownError
 from unheld_verify.roster import Roster
 
-GENESIS = "genesis.json"
+GENESIS = replica.GENESIS
 # The longest lifetime of a class, in days: whoever worked in that time has committed something.
 PAUSE_MOST = 400
 
 
+def _folder(name: str) -> Copy:
+    """A copy that is a folder of this machine."""
+    return Replica(name, Path(name))
+
+
+Reach = Callable[[str], Copy]
+
+
 @dataclass(frozen=True)
 class Places:
-    """Where the parts of a store lie. Slots lie outside the store, so that a backup of the store holds no key."""
+    """Where the parts of a store lie. Slots lie outside the store, so that a backup of the store holds no key.
+
+    `copies` are those that genesis lists; `reach` gets to one by its name.
+    """
 
     root: Path
     slots: Path
-    copies: tuple[Path, ...] = ()
+    copies: tuple[str, ...] = ()
+    reach: Reach = _folder
 
     def slot(self, name: str) -> str:
         """The URI of a slot: a file of the slots' folder, or what `slots.toml` there names."""
         return slot_uri(self.slots, name)
-
-    def copy_slots(self, copy: Path) -> Path:
-        """The slots' folder of a copy."""
-        return copy.with_name(copy.name + ".slots")
 
 
 @dataclass
@@ -59,7 +70,7 @@ class Store:
     places: Places
     policy: Policy
     vault: Vault
-    copies: Sequence[Vault]
+    copies: Copies
     day_slot: OpenDaySlot
     clock: Clock
     root: RootNode = field(repr=False)
@@ -89,12 +100,12 @@ class Store:
 
     def slot_words(self) -> str:
         """The class of the root slot, and of copies' where it differs, in plain words; the weakest first."""
-        words = {vault.slot.words() for vault in (self.vault, *self.copies)}
+        words = {self.vault.slot.words(), *(one.standing.words for one in self.copies.here if one.standing)}
         return "; ".join(sorted(words))  # "file" stands before "token"
 
     def database_words(self) -> str:
         """What the databases of store and copies are and survive, in plain words; each once."""
-        return "; ".join(sorted({vault.database.words() for vault in (self.vault, *self.copies)}))
+        return "; ".join(sorted({vault.database.words() for vault in (self.vault, *self.copies.vaults)}))
 
     def root_digest(self) -> bytes:
         """SHA-256 of the sealed root node of this generation."""
@@ -104,18 +115,8 @@ class Store:
     def tidy(self) -> None:
         """Remove ciphertext that the journal no longer names: after a crash, a merge, a replacement, a lapse."""
         if all(tree.root is None for tree in self.root.trees.values()):
-            for vault in (self.vault, *self.copies):
-                vault.delete_nodes()
-        named = {file.path for file in self.catalog.live_files()}
-        for path in files.orphans(self.folder, named):
-            durable.remove_file(path)
-        waiting = {batch.path for batch in self.catalog.waiting()}
-        for path in sorted((self.folder / "parked").glob("*")):
-            if path.is_file() and str(path.relative_to(self.folder)) not in waiting:
-                durable.remove_file(path)
-        for path in sorted((self.folder / "rows").glob("*")):
-            if path.is_file() and path.name not in {f"{number}.bin" for number in self.catalog.row_files}:
-                durable.remove_file(path)
+            self.vault.delete_nodes()
+        mirror.tidy(self.folder, self.catalog)
 
     def parties(self) -> Parties:
         """The parties of this generation, for reading and for drafting the next one."""
@@ -123,7 +124,7 @@ class Store:
 
     def ready(self) -> None:
         """See that every database would keep a change made now. Raises StateError with the mend."""
-        for vault in (self.vault, *self.copies):
+        for vault in (self.vault, *self.copies.vaults):
             vault.database.ready()
 
     def commit(
@@ -145,40 +146,59 @@ class Store:
         head = journal.next_head(self.catalog.head, full)
         posted = tuple((item.r, canonical.encode(item.statement)) for item in say)
         change = Change(full, head, dedup, plan_applied, everything, posted)
-        rows = self._rows_for_copies(parties) if self.copies else None
+        forgets = forgets_rows(canonical.decode(full))
+        if forgets:
+            self.copies.require(self.catalog.released)
+        changed = self._changed(parties) if self.copies.here else {}
         self.root = self.vault.commit(self.root, change, parties)
-        for copy in self.copies:
-            copy.follow(copy.load(), change, rows or VaultRows({}, {}))
-        for vault in (*self.copies, self.vault):
-            vault.finish()
         journal.apply(self.catalog, canonical.decode(full))
         self.catalog.generation, self.catalog.head = self.root.generation, head
+        self._bring(changed, full, head, forgets=forgets)
+        self.vault.finish()
 
-    def _rows_for_copies(self, parties: Parties | None) -> VaultRows:
+    def _bring(self, changed: Mapping[int, Difference], entry: bytes, head: bytes, *, forgets: bool) -> None:
+        """Steps 5 and 6 for the copies. A forgetting ends nowhere before every copy has it."""
+        generation = self.root.generation
+        step = copying.step_of(self.root, generation, entry, head, outbox(self.vault) if len(self.copies) else ())
+        self.copies.follow(Commit(changed, step, self.catalog))
+        self.copies.finish(generation)
+        if forgets and (missing := self.copies.lacking(self.catalog.released)):
+            raise StateUnknownError(
+                f"{'; '.join(map(away_words, missing))}: the store is erasing until they have forgotten too; "
+                "it goes on by itself when they are back and the store is opened again"
+            )
+
+    def _changed(self, parties: Parties | None) -> dict[int, Difference]:
         """What changed in each tree, read while the nodes of both generations are there."""
-        after = self.root.trees if parties is None else parties.trees
-        empty = {number: Tree(tree.tag_key) for number, tree in after.items()}
-        changed = {
-            number: difference(self.root.trees.get(number, empty[number]), tree, parties.nodes)
-            for number, tree in after.items()
-            if parties is not None and tree != self.root.trees.get(number)
+        if parties is None:
+            return {}
+        old = self.root.trees
+        return {
+            number: difference(old.get(number, Tree(tree.tag_key)), tree, parties.nodes)
+            for number, tree in parties.trees.items()
+            if tree != old.get(number)
         }
-        return VaultRows(changed, {number: tree.tag_key for number, tree in after.items()})
 
     def opening(self, kind: str, **fields: Any) -> statement.Opening:
         """A statement of this store's log, committed to with a fresh r."""
         return statement.commit(statement.make(self.policy.origin, kind, columns.day_text(self.today()), **fields))
 
 
-def create(places: Places, policy: Policy, clock: Clock, databases: Mapping[Path, Settings] | None = None) -> None:
+def create(
+    places: Places,
+    policy: Policy,
+    clock: Clock,
+    branch_seed: bytes,
+    databases: Mapping[Path, Settings] | None = None,
+) -> None:
     """Lay out a new store with its copies: genesis document, slots, database, first generation.
 
+    `branch_seed` goes along to each copy, sealed there: whichever of them is promoted speaks for the branch.
     `databases` says, by the folder of a store or copy, which of them lie in PostgreSQL.
     """
     if places.root.exists() and any(places.root.iterdir()):
         raise StateError(f"{places.root}: not empty; a store begins in a new folder")
-    copied = [folder for copy in places.copies for folder in (copy, places.copy_slots(copy))]
-    for folder in (places.root, places.slots, *copied):
+    for folder in (places.root, places.slots, *(databases or {})):
         durable.make_folders(folder)
     for folder, settings in (databases or {}).items():
         settings.write(folder)
@@ -201,8 +221,12 @@ def create(places: Places, policy: Policy, clock: Clock, databases: Mapping[Path
         _new_vault(places.root, places.slots, policy, held).create(
             first, entry, head, [(said.r, canonical.encode(said.statement))]
         )
-        for copy in places.copies:
-            _new_vault(copy, places.copy_slots(copy), policy, held).create(first, entry, head, [])
+    genesis = canonical.encode(policy.document())
+    for name in places.copies:
+        of = "" if copying.is_far(name) else str(places.root.resolve())
+        copy = places.reach(name)
+        copy.make(Making(name, genesis, first, entry, head, branch_seed, of))
+        copy.close()
 
 
 def _new_vault(folder: Path, slots: Path, policy: Policy, held: ExitStack) -> Vault:
@@ -240,9 +264,9 @@ def journal_of(root: Path) -> Catalog:
 def _open(places: Places, clock: Clock, held: ExitStack) -> Store:
     policy = policies.from_document(canonical.decode((places.root / GENESIS).read_bytes()))
     vault = _vault(places.root, places.slots, policy, held)
-    copies = [_vault(copy, places.copy_slots(copy), policy, held) for copy in places.copies]
-    _settle(vault, copies)
-    catalog = journal.fold(policy, vault.database.journal())
+    copies = Copies(places.root, [places.reach(name) for name in places.copies], clock.now)
+    held.callback(copies.close)
+    catalog = _settle(vault, copies, policy)
     day_slot = OpenDaySlot(places.root, places.slot("open"))
     return Store(places, policy, vault, copies, day_slot, clock, vault.load(), catalog)
 
@@ -264,26 +288,28 @@ def _vault(folder: Path, slots: Path, policy: Policy, held: ExitStack) -> Vault:
     return Vault(database, open_slot(slot_uri(slots, "root")), policy.store_id)
 
 
-def _settle(vault: Vault, copies: Sequence[Vault]) -> None:
-    """Finish what a crash cut short: nothing is served while a vault is erasing."""
-    for one in (vault, *copies):
-        if one.condition() is Condition.ORPHAN:
-            one.drop_orphan()
+def forgets_rows(entry: Mapping[str, Any]) -> bool:
+    """Whether a journal entry is of a forgetting that every copy has to acknowledge.
+
+    A lapse drops rows too, of whom nothing is left that opens: a copy may drop them later.
+    """
+    return entry["kind"] == "erase" and entry["act"] in ("party", "parties", "everything")
+
+
+def _settle(vault: Vault, copies: Copies, policy: Policy) -> Catalog:
+    """Finish what a crash cut short: nothing is served while the store is erasing."""
+    if vault.condition() is Condition.ORPHAN:
+        vault.drop_orphan()
     root = vault.load()
-    for copy in copies:
-        held = copy.load()
-        if held.generation == root.generation - 1:
-            copy.catch_up(held, vault, root)
-        elif held.generation > root.generation:
-            raise RolledBackError(
-                f"{vault.database.path}: generation {root.generation}, its copy {copy.database.path} has "
-                f"{held.generation}: the store was put back from a snapshot; use the copy"
+    entries = vault.database.journal()
+    catalog = journal.fold(policy, entries)
+    copies.meet(vault, root, catalog)
+    if vault.condition() is Condition.ERASING:
+        missing = copies.lacking(catalog.released)
+        if missing and forgets_rows(canonical.decode(entries[-1][1])):
+            raise AwayError(
+                f"{vault.database.path}: erasing: {'; '.join(map(away_words, missing))}, and went away before it had "
+                "forgotten too. Bring it back, or release it: `unheld copy release`"
             )
-        elif held.generation != root.generation:
-            raise BadInputError(
-                f"{copy.database.path}: generation {held.generation}, the store has {root.generation}: this copy "
-                "cannot follow any more; remove it and make a new one"
-            )
-    for one in (*copies, vault):
-        if one.condition() is Condition.ERASING:
-            one.finish()
+        vault.finish()
+    return catalog

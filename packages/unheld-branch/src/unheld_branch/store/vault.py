@@ -12,7 +12,6 @@ from enum import Enum
 
 from unheld_branch.keys.parties import root as root_nodes
 from unheld_branch.keys.parties import tree as trees
-from unheld_branch.keys.parties.difference import Difference
 from unheld_branch.keys.parties.nodes import Changes, Nodes
 from unheld_branch.keys.parties.parties import Parties
 from unheld_branch.keys.parties.root import RootNode
@@ -57,14 +56,6 @@ class Change:
         return RootNode(root.generation + 1, plan_key, root.dedup if self.dedup is None else self.dedup, kept)
 
 
-@dataclass(frozen=True)
-class Rows:
-    """The rows of one commit as a copy needs them: what changed in each tree, and the tag keys of all that stay."""
-
-    changed: Mapping[int, Difference]
-    tag_keys: Mapping[int, bytes] = field(repr=False)
-
-
 class Vault:
     """A party tree, its database and its slot. The owner holds the lock."""
 
@@ -76,7 +67,7 @@ class Vault:
     def create(self, first: RootNode, entry: bytes, head: bytes, openings: Iterable[Opening]) -> None:
         """Store the first generation; a copy begins with the same root node under its own slot."""
         with self.database.transaction() as transaction:
-            self._store(transaction, first, entry, head)
+            self.store_root(transaction, first, entry, head)
             transaction.post(openings)
 
     def condition(self) -> Condition:
@@ -140,42 +131,9 @@ class Vault:
         nodes = Changes([], []) if parties is None else parties.nodes.take()
         with self.database.transaction() as transaction:
             transaction.store_nodes(nodes)
-            self._store(transaction, following, change.entry, change.head)
+            self.store_root(transaction, following, change.entry, change.head)
             transaction.post(change.openings)
-        return self._reread(root, following, nodes)
-
-    def follow(self, root: RootNode, change: Change, rows: Rows) -> RootNode:
-        """As `commit`, for a copy: apply the rows that changed in the store to this vault's own tree."""
-        with self.database.transaction() as transaction:
-            nodes = Nodes(self.store_id, transaction, flush=transaction.store_nodes)
-            kept = {number: root.trees.get(number) or Tree(key) for number, key in rows.tag_keys.items()}
-            for number in root.trees.keys() - kept.keys():
-                trees.drop_all(root.trees[number], nodes)
-            for number, part in rows.changed.items():
-                kept[number] = trees.apply(kept[number], nodes, part.upserts, part.deletes)
-            written = nodes.take()
-            transaction.store_nodes(written)
-            following = change.following(root, kept)
-            self._store(transaction, following, change.entry, change.head)
-        return self._reread(root, following, written)
-
-    def catch_up(self, root: RootNode, source: Vault, source_root: RootNode) -> RootNode:
-        """For a copy that missed the last change: take all rows, and the last entry, from the vault it copies."""
-        _, entry, head = source.database.journal()[-1]
-        reader = source.nodes()
-        with self.database.transaction() as transaction:
-            transaction.delete_all_nodes()
-            nodes = Nodes(self.store_id, transaction, flush=transaction.store_nodes)
-            made = {}
-            for number, tree in source_root.trees.items():
-                made[number] = Tree(tree.tag_key)
-                for rows in trees.walk(tree, reader):
-                    made[number] = trees.apply(made[number], nodes, rows)
-            written = nodes.take()
-            transaction.store_nodes(written)
-            following = replace(source_root, generation=root.generation + 1, trees=made)
-            self._store(transaction, following, entry, head)
-        return self._reread(root, following, written)
+        return self.reread(root, following, nodes)
 
     def delete_nodes(self) -> None:
         """Delete the nodes that everyone's forgetting left: their keys are gone, and a country's take seconds."""
@@ -187,13 +145,14 @@ class Vault:
         """A reader of this vault's nodes."""
         return Nodes(self.store_id, self.database)
 
-    def _store(self, transaction: Transaction, root: RootNode, entry: bytes, head: bytes) -> None:
+    def store_root(self, transaction: Transaction, root: RootNode, entry: bytes, head: bytes) -> None:
+        """Steps 2 and 3 for the root node: a new slot secret, and root and entry in the transaction."""
         secret = crypto.random_bytes(32)
         sealed = root_nodes.seal(root, secret, self.store_id)
         self.slot.prepare(root.generation, secret, binding(sealed, head))
         transaction.finish(root.generation, sealed, entry, head)
 
-    def _reread(self, before: RootNode, expected: RootNode, changes: Changes) -> RootNode:
+    def reread(self, before: RootNode, expected: RootNode, changes: Changes) -> RootNode:
         """Step 4: through a new connection, open the root with the new key and walk a changed path of each tree."""
         written = {id_ for id_, _ in changes.new}
         with self.database.fresh() as database:

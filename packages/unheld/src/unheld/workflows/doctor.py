@@ -14,6 +14,7 @@ from unheld.assembly import CLOCK_VARIABLE, Deployment
 from unheld.inventory import Inventory
 from unheld.workflows import custody
 from unheld_branch.store import refusals
+from unheld_branch.store.following import words as away_words
 from unheld_branch.store.store import Store
 from unheld_verify import canonical
 from unheld_verify.errors import SealedError, UnheldError
@@ -167,15 +168,14 @@ def _databases(store: Store) -> Iterator[Finding]:
 
 
 def _copies(store: Store) -> Iterator[Finding]:
-    if not store.copies:
+    if not len(store.copies):
         words = "recoverable copies: 1. A lost disk is everybody forgotten"
         yield Finding("copies", "warning", words, "init with --copy on another disk")
-    for copy in store.copies:
-        generation = copy.load().generation
-        level = "ok" if generation == store.root.generation else "failure"
-        yield Finding(
-            "copies", level, f"{copy.database.path}: generation {generation}", "" if level == "ok" else "it lags"
-        )
+    for one in store.copies:
+        if one.standing is None:
+            yield Finding("copies", "failure", away_words(one), "bring it back; no one is forgotten while it is away")
+        else:
+            yield Finding("copies", "ok", f"{one.name}: generation {one.standing.generation}")
 
 
 def _custodians(deployment: Deployment) -> Iterator[Finding]:

@@ -105,7 +105,7 @@ def _check_places(deployment: Deployment, wishes: Wishes) -> None:
 
 def _check_slots(deployment: Deployment, wishes: Wishes) -> None:
     """See that every named slot can be made: a token that is away, full of others' keys or locked is told now."""
-    known = assembly.slot_folders(deployment, 0 if wishes.remote else wishes.n, wishes.copies)
+    known = assembly.slot_folders(deployment, 0 if wishes.remote else wishes.n, [str(copy) for copy in wishes.copies])
     for name, uri in wishes.slots.items():
         if name not in known:
             raise BadInputError(f"slot {name}: this store has {', '.join(known)}; nothing was changed")
@@ -118,7 +118,7 @@ def _check_slots(deployment: Deployment, wishes: Wishes) -> None:
 
 def _check_databases(deployment: Deployment, wishes: Wishes, store_id: bytes) -> None:
     """See that every database can be made and would last: a server that is away or has no standby is told now."""
-    known = assembly.database_folders(deployment, wishes.copies)
+    known = assembly.database_folders(deployment, [str(copy) for copy in wishes.copies])
     for name, one in wishes.databases.items():
         if name not in known:
             raise BadInputError(f"database {name}: this store has {', '.join(known)}; nothing was changed")

@@ -45,7 +45,7 @@ def _store(store: Store) -> dict[str, Any]:
         "generation": store.root.generation,
         "erasable_slot": store.slot_words(),
         "database": store.database_words(),
-        "recoverable_copies": 1 + len(store.copies),
+        "recoverable_copies": 1 + store.copies.recoverable(store.root.generation),
         "open_day": columns.day_text(catalog.open_day.number) if catalog.open_day else "",
         "days_closed": sum(day.state == "closed" for day in catalog.days.values()),
         "days_uncorroborated": sum(not day.corroborated for day in catalog.days.values()),

@@ -62,6 +62,12 @@ def walk(tree: Tree, nodes: Nodes) -> Iterator[Rows]:
         raise StateError(f"the party tree holds {count} rows, its root says {tree.rows}: restore the tree from a copy")
 
 
+def between(tree: Tree, nodes: Nodes, low: bytes, high: bytes) -> Iterator[Rows]:
+    """The leaves that may hold tags from `low` to `high` (both of 16 bytes, inclusive), in ascending order."""
+    if tree.root is not None:
+        yield from _between(nodes, nodes.read([tree.root])[0], tree.depth, low, high)
+
+
 def touch(tree: Tree, nodes: Nodes, written: Container[bytes]) -> None:
     """Open one path from the top to a leaf, through nodes just `written` where there are some.
 
@@ -163,6 +169,17 @@ def _below(nodes: Nodes, data: bytes, height: int) -> Iterator[Rows]:
     entries = decode_inner(data)
     for _, opened in _opened(nodes, entries, np.arange(len(entries))):
         yield from _below(nodes, opened, height - 1)
+
+
+def _between(nodes: Nodes, data: bytes, height: int, low: bytes, high: bytes) -> Iterator[Rows]:
+    if height == 1:
+        yield rows_.decode_leaf(data)
+        return
+    entries = decode_inner(data)
+    ends = np.array([low, high], f"S{TAG_BYTES}")
+    first, last = np.searchsorted(rows_.order(entries[1:, :TAG_BYTES]), ends, side="right").tolist()
+    for _, opened in _opened(nodes, entries, np.arange(first, last + 1)):
+        yield from _between(nodes, opened, height - 1, low, high)
 
 
 def _opened(nodes: Nodes, entries: Bytes, children: Index) -> Iterator[tuple[int, bytes]]:
