@@ -327,3 +327,9 @@ def test_blocks_stand_in_the_order_of_their_ids(ids: list[bytes]) -> None:
     order = blocks.sort_order(blocks.ids_array(ids))
 
     assert [ids[place] for place in order.tolist()] == sorted(ids)
+
+
+@given(st.lists(st.integers(1, 2**31), min_size=1, max_size=20))
+def test_sizes_of_many_blocks_are_the_sizes_of_each(lengths: list[int]) -> None:
+    """Padding many lengths at once gives the Padmé size of each."""
+    assert blocks.padded(np.array(lengths)).tolist() == [blocks.padme(length) for length in lengths]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -102,10 +102,8 @@ def one_step_kdf(first: bytes, second: bytes, info: bytes) -> bytes:
     runs once a folio, millions of times a day.
     """
     sha512, counter = hashlib.sha512, (1).to_bytes(4, "big")
-    return b"".join(
-        sha512(counter + first[i * 32 : i * 32 + 32] + second[i * 16 : i * 16 + 16] + info).digest()
-        for i in range(len(first) // 32)
-    )
+    starts = zip(range(0, len(first), 32), range(0, len(second), 16), strict=True)
+    return b"".join([sha512(counter + first[i : i + 32] + second[j : j + 16] + info).digest() for i, j in starts])
 
 
 def hmac_sha256(key: bytes, *parts: bytes) -> bytes:
@@ -116,6 +114,12 @@ def hmac_sha256(key: bytes, *parts: bytes) -> bytes:
 def blake2b_128(key: bytes, data: bytes) -> bytes:
     """Keyed BLAKE2b, 16 bytes: tags and block ids (a pseudorandom function under a secret key)."""
     return hashlib.blake2b(data, key=key, digest_size=16).digest()
+
+
+def blake2b_128_each(keys: Sequence[bytes], data: bytes) -> list[bytes]:
+    """`blake2b_128` of the same data under many keys."""
+    blake2b = hashlib.blake2b
+    return [blake2b(data, key=key, digest_size=16).digest() for key in keys]
 
 
 def equal(left: bytes, right: bytes) -> bool:
@@ -133,15 +137,16 @@ def seal(key: bytes, plaintext: bytes, aad: bytes, random: Callable[[int], bytes
     return nonce + AESGCM(key).encrypt(nonce, plaintext, aad)
 
 
-def seal_each(messages: Iterable[tuple[bytes, bytes, bytes]], count: int) -> list[bytes]:
-    """`seal` for `count` messages (key, plaintext, AAD), each under a random nonce of its own.
+def seal_each(keys: Sequence[bytes], plaintexts: Sequence[bytes], aad: bytes, names: Sequence[bytes]) -> list[bytes]:
+    """`seal` for many plaintexts, each under its own key and a random nonce; its AAD ends in its own name.
 
     The nonces are drawn in one call: asking the system's generator a million times costs more than the cipher.
     """
-    nonces = os.urandom(NONCE_BYTES * count)
+    drawn = os.urandom(NONCE_BYTES * len(keys))
+    nonces = [drawn[at : at + NONCE_BYTES] for at in range(0, len(drawn), NONCE_BYTES)]
     return [
-        (nonce := nonces[at * NONCE_BYTES : (at + 1) * NONCE_BYTES]) + AESGCM(key).encrypt(nonce, plaintext, aad)
-        for at, (key, plaintext, aad) in enumerate(messages)
+        nonce + AESGCM(key).encrypt(nonce, plaintext, aad + name)
+        for key, nonce, plaintext, name in zip(keys, nonces, plaintexts, names, strict=True)
     ]
 
 

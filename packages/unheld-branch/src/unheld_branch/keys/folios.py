@@ -51,6 +51,15 @@ class FolioSecrets:
         start = number * OKM_BYTES + 32
         return crypto.blake2b_128(self.okm[start : start + 16], batch_id)
 
+    def block_keys(self) -> list[bytes]:
+        """AES-256 keys of all folios' blocks."""
+        return [self.okm[start : start + 32] for start in range(0, len(self.okm), OKM_BYTES)]
+
+    def block_ids(self, batch_id: bytes) -> list[bytes]:
+        """The 16-byte ids of all folios' blocks in one batch."""
+        keys = [self.okm[start : start + 16] for start in range(32, len(self.okm), OKM_BYTES)]
+        return crypto.blake2b_128_each(keys, batch_id)
+
     def at(self, places: npt.NDArray[np.int64]) -> FolioSecrets:
         """Those at `places`, in that order."""
         whole = np.frombuffer(self.okm, np.uint8).reshape(-1, OKM_BYTES)
@@ -67,8 +76,9 @@ def handles(party_keys: bytes, store_id: bytes, sealing_day: int) -> npt.NDArray
     close derives folio secrets only for parties that have blocks; it is only ever stored sealed.
     """
     data = b"unheld/v1/handle" + store_id + sealing_day.to_bytes(4, "big")
-    keys = (party_keys[i : i + 32] for i in range(0, len(party_keys), 32))
-    return np.frombuffer(b"".join(crypto.blake2b_128(key, data)[:8] for key in keys), "V8")
+    keys = [party_keys[i : i + 32] for i in range(0, len(party_keys), 32)]
+    hashes = np.frombuffer(b"".join(crypto.blake2b_128_each(keys, data)), "V8")
+    return hashes[::2].copy()
 
 
 def derive(party_keys: bytes, column_function: bytes, set_number: int, column: Column) -> FolioSecrets:

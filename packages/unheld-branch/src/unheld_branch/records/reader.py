@@ -22,8 +22,8 @@ from unheld_branch.records.places import CoarsenRule
 from unheld_branch.records.totals import Totals
 from unheld_verify.errors import BadInputError, UsageError
 
-CHUNK_ROWS = 2_000_000
-CHUNK_BYTES = 192 << 20
+CHUNK_ROWS = 6_000_000
+CHUNK_BYTES = 640 << 20
 """The most text that is held for one chunk; wide rows make shorter chunks."""
 LOOK_ROWS = 20_000
 _BLOCK_BYTES = 8 << 20

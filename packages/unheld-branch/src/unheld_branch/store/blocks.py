@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from unheld_branch.keys import folios
 from unheld_branch.keys.folios import FolioSecrets
 from unheld_branch.store import layout as layouts
-from unheld_branch.store.layout import Codes, Column, Columns, Layout, Mask, Matrix
+from unheld_branch.store.layout import Codes, Column, Columns, Encoded, Layout, Mask, Matrix
 from unheld_verify import canonical, crypto
 from unheld_verify.columns import Column as KeyColumn
 from unheld_verify.errors import BadInputError
@@ -65,6 +65,14 @@ def padme(length: int) -> int:
     return (length + mask) & ~mask
 
 
+def padded(lengths: Codes) -> Codes:
+    """`padme` of many lengths."""
+    exponents = np.frexp(lengths.astype(np.float64))[1] - 1  # floor of the binary logarithm: exact below 2^53
+    low_bits = exponents - np.frexp(exponents.astype(np.float64))[1]
+    masks = (1 << np.maximum(low_bits, 0)) - 1
+    return np.where(lengths <= _LEAST, _LEAST, (lengths + masks) & ~masks)
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """The rows of one block, parsed: constant fields' bytes, and `count` rows of the varying ones."""
@@ -83,12 +91,16 @@ def rows_plaintexts(columns: Columns, bounds: Codes) -> list[bytes]:
     starts, counts = bounds[:-1], np.diff(bounds)
     encoded = {number: layouts.encode(column, digits=number not in _RAW) for number, column in sorted(columns.items())}
     constant = _constant_fields(columns, starts)
-    made: list[bytes] = [b""] * len(starts)
     masks = _masks(constant, len(starts))
-    for mask in np.unique(masks).tolist():
-        folios_ = np.flatnonzero(masks == mask)
+    kinds = np.flatnonzero(np.bincount(masks, minlength=1)).tolist()
+    made: list[bytes] = [b""] * len(starts)
+    for mask in kinds:
+        chosen = np.flatnonzero(masks == mask)
         once = {number for bit, number in enumerate(constant) if mask >> bit & 1}
-        for place, text in zip(folios_.tolist(), _same_layout(encoded, once, starts, counts, folios_), strict=True):
+        texts = _same_layout(encoded, once, starts[chosen], counts[chosen])
+        if len(kinds) == 1:
+            return texts
+        for place, text in zip(chosen.tolist(), texts, strict=True):
             made[place] = text
     return made
 
@@ -112,30 +124,52 @@ def _masks(constant: Mapping[int, Mask], count: int) -> Codes:
     return masks
 
 
-def _same_layout(
-    encoded: Mapping[int, tuple[int, Matrix]], once: set[int], starts: Codes, counts: Codes, chosen: Codes
-) -> Iterator[bytes]:
-    """Plaintexts of the `chosen` folios, which share a layout: the fields in `once` are constant."""
-    fields = [layouts.Field(number, kind, rows.shape[1]) for number, (kind, rows) in encoded.items()]
+def _same_layout(encoded: Mapping[int, Encoded], once: set[int], starts: Codes, counts: Codes) -> list[bytes]:
+    """Plaintexts of folios that share a layout: rows starts[i].. of each, the fields in `once` constant.
+
+    All are laid into one stretch of zeros at once, each at the start of its own padded size, and cut out of it.
+    """
+    fields = [layouts.Field(number, column.kind, column.width) for number, column in encoded.items()]
     layout = Layout(
         tuple(field for field in fields if field.number in once),
         tuple(field for field in fields if field.number not in once),
     )
-    starts, counts = starts[chosen], counts[chosen]
-    ends = np.cumsum(counts)
-    places = np.repeat(starts - ends + counts, counts) + np.arange(int(ends[-1]))
-    constants = _joined([encoded[field.number][1][starts] for field in layout.constant], len(chosen))
-    rows = _joined([encoded[field.number][1][places] for field in layout.varying], len(places))
-    head, fixed, width = bytes((ROWS,)) + layout.head, layout.constant_bytes, layout.row_bytes
-    start = 0
-    for number, (count, end) in enumerate(zip(counts.tolist(), (ends * width).tolist(), strict=True)):
-        body = head + count.to_bytes(4, "big") + constants[number * fixed : (number + 1) * fixed] + rows[start:end]
-        start = end
-        yield body.ljust(padme(len(body)), b"\0")
+    head = np.frombuffer(bytes((ROWS,)) + layout.head, np.uint8)
+    constants = _joined([encoded[field.number].at(starts) for field in layout.constant], len(starts))
+    heads = np.hstack([np.tile(head, (len(starts), 1)), _big_endian(counts), constants])
+    first = np.cumsum(counts) - counts
+    places = np.repeat(starts - first, counts) + np.arange(int(counts.sum()))
+    rows = _joined([encoded[field.number].at(places) for field in layout.varying], len(places))
+    width = layout.row_bytes
+    sizes = padded(heads.shape[1] + counts * width)
+    ends = np.cumsum(sizes)
+    begins = ends - sizes
+    data = np.zeros(int(ends[-1]), np.uint8)
+    _lay(data, begins, heads)
+    _lay(data, np.repeat(begins + heads.shape[1] - first * width, counts) + np.arange(len(rows)) * width, rows)
+    whole = data.tobytes()
+    return [whole[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
 
 
-def _joined(parts: list[Matrix], count: int) -> bytes:
-    return np.hstack(parts).tobytes() if parts else bytes(0 * count)
+def _joined(parts: Sequence[npt.NDArray[np.void]], count: int) -> Matrix:
+    """`count` rows of the bytes of all parts, side by side."""
+    names = [str(number) for number in range(len(parts))]
+    rows = np.empty(count, np.dtype(list(zip(names, (part.dtype for part in parts), strict=True))))
+    for name, part in zip(names, parts, strict=True):
+        rows[name] = part
+    return rows.view(np.uint8).reshape(count, -1) if parts else np.zeros((count, 0), np.uint8)
+
+
+def _big_endian(counts: Codes) -> Matrix:
+    return counts.astype(">u4").view(np.uint8).reshape(-1, 4)
+
+
+def _lay(data: Matrix, places: Codes, rows: Matrix) -> None:
+    """Write each row of bytes into `data`, from its place on."""
+    width = rows.shape[1]
+    if width and len(rows):
+        anywhere = np.ndarray((len(data) - width + 1,), f"V{width}", data.data, strides=(1,))
+        anywhere[places] = np.ascontiguousarray(rows).view(f"V{width}").reshape(-1)
 
 
 def facts_plaintext(facts: Facts) -> bytes:
@@ -198,15 +232,11 @@ def _check_padding(plaintext: bytes, end: int) -> None:
 
 
 def seal(
-    place: Place, secrets: FolioSecrets, plaintexts: Iterable[bytes], handles: npt.NDArray[np.void] | None = None
+    place: Place, secrets: FolioSecrets, plaintexts: Sequence[bytes], handles: npt.NDArray[np.void] | None = None
 ) -> SealedBlocks:
     """Seal one plaintext a folio, in the order of `secrets`, in file order, with `handles` if its day is open."""
-    aad, batch = place.aad, place.batch_id
-    ids = [secrets.block_id(number, batch) for number in range(len(secrets))]
-    messages = (
-        (secrets.block_key(number), plaintext, aad + ids[number]) for number, plaintext in enumerate(plaintexts)
-    )
-    blocks = crypto.seal_each(messages, len(ids))
+    ids = secrets.block_ids(place.batch_id)
+    blocks = crypto.seal_each(secrets.block_keys(), plaintexts, place.aad, ids)
     none = np.zeros(len(ids), "V8")
     return in_file_order(ids_array(ids), blocks, none if handles is None else handles)
 

@@ -46,8 +46,10 @@ def _coded(column: pa.Array, kind: str) -> Column:
 
 def _texts(column: pa.Array) -> Texts:
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    values = np.array([*((text or "").encode() for text in encoded.dictionary.to_pylist()), b""], dtype="S")
-    return Texts(values, pc.fill_null(encoded.indices, len(values) - 1).to_numpy(zero_copy_only=False).astype(np.int64))
+    values = np.array([*encoded.dictionary.cast(pa.binary()).fill_null(b"").to_pylist(), b""], dtype="S")
+    codes = pc.fill_null(encoded.indices, len(values) - 1).to_numpy(zero_copy_only=False)
+    unique = np.count_nonzero(values == b"") == 1 and len(encoded.dictionary.unique()) == len(encoded.dictionary)
+    return Texts(values, codes, unique)
 
 
 def times(columns: Columns) -> npt.NDArray[np.int64]:

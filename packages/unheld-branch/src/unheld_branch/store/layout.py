@@ -7,8 +7,9 @@ strings with a code a row. Columns of different widths concatenate without loss.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ MAX_WIDTH = 63
 _MOST_DIGITS = 18  # "1" and 18 digits still fit 8 bytes
 Matrix = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.signedinteger[Any]]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -45,21 +47,27 @@ class Numbers:
 
 @dataclass(frozen=True, eq=False)
 class Texts:
-    """A column of byte strings: distinct or repeated `values` (an S array, empty is null) and a code a row."""
+    """A column of byte strings: `values` (an S array, empty is null) and a code a row.
+
+    `unique`: no value stands twice, so that rows with different codes have different values.
+    """
 
     values: npt.NDArray[np.bytes_]
-    codes: Codes
+    codes: Indices
+    unique: bool = False
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def take(self, places: Codes) -> Texts:
         """The rows at `places`."""
-        return Texts(self.values, self.codes[places])
+        return replace(self, codes=self.codes[places])
 
     def changes(self) -> Mask:
         """Whether each row differs from the one before it (n-1 values)."""
         differ: Mask = self.codes[1:] != self.codes[:-1]
+        if self.unique:
+            return differ
         places = np.flatnonzero(differ)
         differ[places] = self.values[self.codes[places + 1]] != self.values[self.codes[places]]
         return differ
@@ -147,17 +155,35 @@ def texts(values: npt.NDArray[np.bytes_]) -> Texts:
     return Texts(values, np.arange(len(values)))
 
 
-def encode(column: Column, *, digits: bool = True) -> tuple[int, Matrix]:
-    """(kind, the rows' bytes in the narrowest width that holds them). `digits`: whether texts may become numbers."""
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A column as it stands in blocks: its kind, and each value's bytes; of each row, or of each code."""
+
+    kind: int
+    values: npt.NDArray[np.void]
+    codes: Indices | None = None
+
+    @property
+    def width(self) -> int:
+        """Bytes of a value."""
+        return self.values.dtype.itemsize
+
+    def at(self, rows: Codes | slice) -> npt.NDArray[np.void]:
+        """The bytes of some rows."""
+        return self.values[rows if self.codes is None else self.codes[rows]]
+
+
+def encode(column: Column, *, digits: bool = True) -> Encoded:
+    """A column's bytes in the narrowest width that holds them. `digits`: whether texts may become numbers."""
     if isinstance(column, Numbers):
-        return column.kind, _number_bytes(column.coded)
+        return Encoded(column.kind, _number_bytes(column.coded))
     if digits and _are_digits(column.values):
-        return DIGITS, _number_bytes(_digits_coded(column.values))[column.codes]
+        return Encoded(DIGITS, _number_bytes(_digits_coded(column.values)), column.codes)
     width = max(1, column.values.dtype.itemsize)
     if width > MAX_WIDTH:
         raise BadInputError(f"a text of more than {MAX_WIDTH} bytes does not fit a row")
     fixed = np.ascontiguousarray(column.values.astype(f"S{width}", copy=False))
-    return BYTES, fixed.view(np.uint8).reshape(-1, width)[column.codes]
+    return Encoded(BYTES, fixed.view(f"V{width}"), column.codes)
 
 
 def decode(kind: int, rows: Matrix) -> Column:
@@ -170,11 +196,12 @@ def decode(kind: int, rows: Matrix) -> Column:
     return texts(_digits(coded)) if kind == DIGITS else Numbers(kind, coded)
 
 
-def _number_bytes(coded: npt.NDArray[np.uint64]) -> Matrix:
+def _number_bytes(coded: npt.NDArray[np.uint64]) -> npt.NDArray[np.void]:
     top = int(coded.max()) if len(coded) else 0
     width = max(1, (top.bit_length() + 7) // 8)
-    wide = np.ascontiguousarray(coded.astype(">u8")).view(np.uint8).reshape(-1, 8)
-    return wide[:, 8 - width :]
+    # the last bytes of each big-endian number, where they stand
+    narrow = np.dtype({"names": ["low"], "formats": [f"V{width}"], "offsets": [8 - width], "itemsize": 8})
+    return coded.astype(">u8").view(narrow)["low"]
 
 
 def _are_digits(values: npt.NDArray[np.bytes_]) -> bool:

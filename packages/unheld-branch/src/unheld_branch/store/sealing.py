@@ -22,6 +22,7 @@ from unheld_verify import columns, crypto
 from unheld_verify.columns import Column
 
 _SECONDS = 86_400
+_BITS = 63
 
 
 @dataclass(frozen=True)
@@ -136,29 +137,40 @@ class Sealer:
 
     def _aliases(self, events: Events, named: Codes, event_day: int) -> Texts:
         """How this column names the counterparts: 8 bytes each, zeros where there is none."""
-        parties, at = np.unique(named, return_inverse=True)
-        aliases = np.zeros(len(parties), f"S{coding.ALIAS_BYTES}")
-        known = parties >= 0
-        if known.any():
-            secrets = self.secrets(events.counterparts.at(parties[known]), "contact", event_day)
-            aliases[known] = secrets.aliases()
-        return Texts(aliases, at.astype(np.int64))
+        parties = distinct(named)
+        aliases = np.zeros(len(events.counterparts.keys) + 1, f"S{coding.ALIAS_BYTES}")  # the last is of nobody
+        secrets = self.secrets(events.counterparts.at(parties), "contact", event_day)
+        aliases[parties] = secrets.aliases()
+        return Texts(aliases, named, unique=True)
 
     def seal_facts(self, parties: PartyKeys, facts: list[Facts]) -> tuple[bytes, list[ColumnFile]]:
         """Write the identity facts of parties: one block each in this month's identity column."""
         batch_id, month = crypto.random_bytes(16), columns.month_start(self.open_day.day)
         place = self.place("identity", month, batch_id)
         secrets = self.secrets(parties, "identity", month)
-        sealed = blocks.seal(place, secrets, (blocks.facts_plaintext(fact) for fact in facts), self.handles(parties))
+        sealed = blocks.seal(place, secrets, [blocks.facts_plaintext(fact) for fact in facts], self.handles(parties))
         return batch_id, [self._write(sealed, "identity", month, batch_id, files.LEAST_BLOCKS_A_BATCH)]
 
 
 def _order(events: Events) -> Codes:
     """Rows by event day, party, time, and then as they came."""
     days = events.when // _SECONDS
+    seconds = events.when - days * _SECONDS
+    days -= days.min() if len(days) else 0
     span = int(events.owner.max(initial=0)) + 1
-    key = ((days - days.min(initial=0)) * span + events.owner) * _SECONDS + events.when % _SECONDS
+    key = (days * span + events.owner) * _SECONDS + seconds
+    place_bits = len(key).bit_length()
+    if int(key.max(initial=0)).bit_length() + place_bits < _BITS:
+        # sorting (key, place) in one number is ten times faster than a stable sort that gives places
+        return np.sort(key << place_bits | np.arange(len(key))) & ((1 << place_bits) - 1)
     return np.argsort(key, kind="stable")
+
+
+def distinct(places: Codes) -> Codes:
+    """The places named, each once, ascending; -1 names none."""
+    named = np.zeros(int(places.max(initial=-1)) + 2, np.bool_)
+    named[places] = True  # -1 is the last
+    return np.flatnonzero(named[:-1])
 
 
 def _runs(values: Codes) -> Iterator[tuple[int, int, int]]:

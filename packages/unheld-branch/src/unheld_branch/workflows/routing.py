@@ -16,7 +16,7 @@ from unheld_branch.records.chunks import BadRow
 from unheld_branch.store.coding import RECORD_CLASSES
 from unheld_branch.store.layout import Codes
 from unheld_branch.store.policy import Policy
-from unheld_branch.store.sealing import Events, PartyKeys, Sealer
+from unheld_branch.store.sealing import Events, PartyKeys, Sealer, distinct
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
 from unheld_verify import canonical, columns
@@ -72,7 +72,11 @@ def astray(table: pa.Table, policy: Policy, today: int) -> int:
 def _off_window(table: pa.Table, policy: Policy, today: int) -> tuple[Mask, Mask, Mask]:
     """Which records are of the future, came too late, or are older than every lifetime."""
     days = table["datetime"].to_numpy() // _SECONDS
-    old = days + max(policy.lifetime(cls) for cls in RECORD_CLASSES) <= today
+    longest = max(policy.lifetime(cls) for cls in RECORD_CLASSES)
+    if max(today - policy.late_days, today - longest + 1) <= days.min(initial=today) and days.max(initial=0) <= today:
+        none = np.zeros(len(days), np.bool_)
+        return none, none, none
+    old = days + longest <= today
     return days > today, (days < today - policy.late_days) & ~old, old
 
 
@@ -115,7 +119,9 @@ def _identities(column: pa.ChunkedArray) -> tuple[Codes, list[str]]:
     array = column.combine_chunks()
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    used = np.unique(codes[codes >= 0])
+    used = distinct(codes)
+    if len(used) == len(encoded.dictionary):
+        return codes, encoded.dictionary.to_pylist()
     names = encoded.dictionary.take(pa.array(used)).to_pylist()
     places = np.full(len(encoded.dictionary) + 1, -1, np.int64)
     places[used] = np.arange(len(used))
@@ -166,7 +172,7 @@ def _present(
 
 def _early(held: _Present, codes: Codes, when: Codes) -> Codes:
     """Records from before the present holder began."""
-    if not len(held.names):
+    if not held.since.any():
         return np.zeros(0, np.int64)
     return np.flatnonzero((codes >= 0) & (when < held.since[codes]))
 
@@ -193,8 +199,10 @@ def _unknown_before(
     parties: Parties, held: _Present, codes: Codes, when: Codes, trees: Sequence[int], made: list[Made]
 ) -> Parties:
     """Rows for whoever answered a number before the first holder that the registry knows: other parties."""
+    if not held.since.any():
+        return parties
     holders, _ = _holders(parties, held, codes, when, trees)
-    lost = np.unique(codes[(codes >= 0) & (holders < 0)])
+    lost = distinct(np.where(holders < 0, codes, -1))
     if len(lost):
         parties, new = parties.add(trees[1], Newcomers([held.names[code] for code in lost.tolist()]))
         made.append(new)

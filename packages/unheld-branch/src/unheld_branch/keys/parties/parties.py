@@ -236,7 +236,8 @@ class Parties:
         asked, ended = np.arange(len(identities)), np.zeros(len(identities), np.uint32)
         while len(asked):
             names = [identities[place] for place in asked.tolist()]
-            rows, hit = tree_.lookup(tree, self.nodes, tags_.tags(tree.tag_key, names, ended.tolist()))
+            times = ended.tolist() if ended.any() else 0
+            rows, hit = tree_.lookup(tree, self.nodes, tags_.tags(tree.tag_key, names, times))
             asked = asked[hit]
             right = np.ones(len(rows), np.bool_) if when is None else rows.since <= when[asked]
             yield rows.take(right), asked[right]
