@@ -2,185 +2,138 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from tests.support.calls import ALICE, BOB, FIRST, OFF_NET, Call, Crash, calls, crash_points, held, steps, trees
-from tests.support.stores import TestStore, made_store
+from tests.support.acts import ACTS, NEXT, remains, secrets, telling
+from tests.support.calls import ALICE, FAULTS, FIRST, Crash, crash_points, held, steps
+from tests.support.stores import Saved, TestStore, made_store
 from unheld_branch.store.check import check
 from unheld_verify import columns
-from unheld_verify.errors import StateError
-
-NEXT = FIRST + timedelta(1)
-MINE = [Call(ALICE, second=5), Call(ALICE, second=9, to=OFF_NET)]
-TIMES = [(FIRST, 5), (FIRST, 9)]
-Act = Callable[[TestStore], object]
+from unheld_verify.errors import InternalError, StateError, UnheldError
 
 
-def _opened(made: TestStore) -> None:
-    made.open_day(FIRST)
+class Point(NamedTuple):
+    """Where an act is broken: the number of a moment, and one of FAULTS."""
+
+    at: int
+    fault: str
 
 
-def _filled(made: TestStore) -> None:
-    _opened(made)
-    made.ingest(calls(*MINE, Call(BOB)))
+def _quick(points: list[str]) -> Iterable[Point]:
+    """Each kind of step by a crash before it, and every second by a failure: in turn before it and after it."""
+    for number, (moment, at) in enumerate(telling(points).items()):
+        yield Point(at, "dies")
+        if number % 2:
+            yield Point(at + number // 2 % 2, "fails")
+        if "commit" in moment:
+            yield Point(at, "gone")
 
 
-def _closed(made: TestStore) -> None:
-    _filled(made)
-    made.close()
-    made.set_clock(FIRST + timedelta(7))
+def _kinds(points: list[str]) -> Iterable[Point]:
+    """Both sides of each kind of step, by every fault."""
+    return [Point(at, fault) for at in telling(points, after=True).values() for fault in FAULTS]
 
 
-def _keyed(made: TestStore) -> None:
-    _filled(made)
-    made.close()
-    made.set_clock(NEXT)
-
-
-def _parked(made: TestStore) -> None:
-    _keyed(made)
-    made.park(calls(Call(ALICE, FIRST, 7)))
-    made.open_day(NEXT)
-
-
-def _same_file(made: TestStore) -> object:
-    folder = made.folder / "delivered"
-    return made.ingest(folder / "0000.csv" if folder.exists() else calls(*MINE))
-
-
-def _same_park(made: TestStore) -> object:
-    folder = made.folder / "delivered"
-    files = sorted(folder.iterdir())
-    return made.park(files[1] if len(files) > 1 else calls(Call(BOB, FIRST, 77)))
-
-
-def _unpark(made: TestStore) -> object:
-    with made.opened() as store:
-        waiting = store.catalog.waiting()[0].batch.hex()
-    return made.unpark(waiting)
-
-
-def _is_open(made: TestStore) -> None:
-    assert made.ingest(calls(*MINE)).records == 2
-
-
-def _has_mine(made: TestStore) -> None:
-    assert held(made, "tel:" + ALICE) == TIMES
-
-
-def _has_closed(made: TestStore) -> None:
-    _has_mine(made)
-    made.open_day(NEXT)
-    assert not list(made.root.rglob("*.handles"))
-
-
-def _has_forgotten(made: TestStore) -> None:
-    assert trees(made, "tel:" + ALICE) == set()
-    assert trees(made, "tel:" + BOB) == {0}
-
-
-def _has_nothing(made: TestStore) -> None:
-    assert trees(made, "tel:" + BOB) == set()
-    with made.opened() as store:
-        assert store.day_slot.read() is None
-        assert not any(state.keys for state in made.states())
-    made.open_day(NEXT)
-    _is_open(made)
-
-
-def _has_lapsed(made: TestStore) -> None:
-    assert not list((made.root / "blocks" / "place").rglob("*.parquet"))
-    assert held(made, "tel:" + ALICE) == TIMES
-    assert held(made, "tel:" + ALICE, "place") == []
-
-
-def _has_parked(made: TestStore) -> None:
-    with made.opened() as store:
-        assert [batch.records for batch in store.catalog.waiting()] == [1]
-
-
-def _has_unparked(made: TestStore) -> None:
-    assert held(made, "tel:" + ALICE) == sorted([*TIMES, (FIRST, 7)])
-
-
-CASES: dict[str, tuple[Act, Act, Act]] = {
-    "open": (lambda made: None, lambda made: made.open_day(FIRST), _is_open),
-    "ingest": (_opened, _same_file, _has_mine),
-    "close": (_filled, lambda made: made.close(), _has_closed),
-    "forget": (_filled, lambda made: made.forget("tel:" + ALICE), _has_forgotten),
-    "everything": (_filled, lambda made: made.everything(), _has_nothing),
-    "lapse": (_closed, lambda made: made.lapse(), _has_lapsed),
-    "park": (_keyed, _same_park, _has_parked),
-    "unpark": (_parked, _unpark, _has_unparked),
-}
-
-
-def _telling(points: list[str]) -> list[int]:
-    """Points to cut at: all around keys and commits, and some of the many around files, which differ in name only."""
-    return [at for at, point in enumerate(points) if "commit" in point or "overwrite" in point or at % 15 == 0]
+def _all(points: list[str]) -> Iterable[Point]:
+    """Every moment, by every fault."""
+    return [Point(at, fault) for at in range(len(points)) for fault in FAULTS]
 
 
 def _settled(made: TestStore) -> None:
     with made.opened() as store:
-        assert [finding for finding in check(store).findings if finding.kind != "extra"] == []
+        assert check(store).findings == ()
         for vault in (store.vault, *store.copies.vaults):
             assert len(vault.slot.live()) == 1
             assert vault.load().generation == store.catalog.generation
 
 
-def _again(made: TestStore, act: Act) -> None:
+def _again(made: TestStore, name: str) -> None:
     """Do it again, as an operator would who saw it fail; what was done already says so."""
-    with suppress(StateError, IndexError):
-        act(made)
+    with suppress(StateError):
+        ACTS[name].act(made)
+
+
+def _broken(made: TestStore, name: str, point: Point) -> None:
+    """Break the act there. A failure is told as an error of ours that names its place, or the act ends without it."""
+    if point.fault == "dies":
+        with pytest.raises(Crash), steps(point.at):
+            ACTS[name].act(made)
+        return
+    told = _told(lambda: ACTS[name].act(made), point)
+    assert not isinstance(told, InternalError)
+    assert told is None or re.search(f"{made.folder}|custodian", str(told))  # who tells no path of theirs
+
+
+def _told(act: Callable[[], object], point: Point) -> UnheldError | None:
+    try:
+        with steps(point.at, point.fault):
+            act()
+    except UnheldError as error:
+        return error
+    return None
+
+
+def _survives(tmp_path: Path, name: str, points: Callable[[list[str]], Iterable[Point]], copies: int = 0) -> None:
+    """Break an act at each of these points: after each the store is whole and no secret that ended stands anywhere."""
+    act = ACTS[name]
+    made = made_store(tmp_path / "m", copies=copies)
+    act.before(made)
+    saved, kept = Saved(made), secrets(made.folder)
+    met = crash_points(lambda: act.act(made))
+    assert len(met) >= 6
+    for point in points(met):
+        made = saved.again()
+        _broken(made, name, point)
+
+        _settled(made)
+        _again(made, name)
+        _settled(made)
+        assert remains(made.folder, kept) == [], met[point.at]
+        act.after(made)
 
 
 @pytest.mark.parametrize(
     ("name", "copies"),
     [
-        *((name, 0) for name in CASES),
-        *(pytest.param(*case, marks=pytest.mark.slow) for case in (("ingest", 1), ("forget", 2))),
+        *((name, 0) for name in ACTS),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in (("ingest", 1), ("forget a party", 2))),
     ],
 )
-def test_a_crash_anywhere_leaves_the_old_state_or_the_new(tmp_path: Path, name: str, copies: int) -> None:
-    """After a crash at any durable step the store opens whole with one key a vault, and doing it again ends the act."""
-    before, act, after = CASES[name]
-    made = made_store(tmp_path / "m", copies=copies)
-    before(made)
-    now, backup = made.now, tmp_path / "backup"
-    shutil.copytree(made.folder, backup)
-    points = crash_points(lambda: act(made))
-    assert len(points) >= 6
-    for at in _telling(points):
-        shutil.rmtree(made.folder)
-        shutil.copytree(backup, made.folder)
-        made.now = now
-        with pytest.raises(Crash), steps(at):
-            act(made)
+def test_an_act_broken_anywhere_leaves_the_old_state_or_the_new(tmp_path: Path, name: str, copies: int) -> None:
+    """Whether the machine stops or a disk fails, stored or not: the store opens whole, and again ends the act."""
+    _survives(tmp_path, name, _quick, copies)
 
-        _settled(made)
-        _again(made, act)
-        _settled(made)
-        after(made)
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ACTS)
+def test_both_sides_of_each_kind_of_step_break_by_every_fault(tmp_path: Path, name: str) -> None:
+    """Not stored, or stored and reported failed; the machine stops, the disk fails once, the disk is gone."""
+    _survives(tmp_path, name, _kinds)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "copies"), [*((name, 0) for name in ACTS), ("ingest", 1), ("forget a party", 2)])
+def test_every_moment_breaks_by_every_fault(tmp_path: Path, name: str, copies: int) -> None:
+    """The full enumeration of what the tests above choose from."""
+    _survives(tmp_path, name, _all, copies)
 
 
 @pytest.mark.parametrize("copies", [0, *(pytest.param(count, marks=pytest.mark.slow) for count in (1, 2))])
 def test_a_store_that_crashed_in_a_forgetting_never_holds_both_keys_and_serves(tmp_path: Path, copies: int) -> None:
     """Whatever step of a forgetting was cut off, an opened store opens the party's records or has no key to them."""
     made = made_store(tmp_path / "m", copies=copies)
-    _filled(made)
-    backup = tmp_path / "backup"
-    shutil.copytree(made.folder, backup)
+    ACTS["close"].before(made)
+    saved = Saved(made)
     points = crash_points(lambda: made.forget("tel:" + ALICE))
     found = set()
     for at in range(len(points)):
-        shutil.rmtree(made.folder)
-        shutil.copytree(backup, made.folder)
+        made = saved.again()
         with pytest.raises(Crash), steps(at):
             made.forget("tel:" + ALICE)
         with made.opened() as store:
@@ -196,24 +149,19 @@ def test_a_store_that_crashed_in_a_forgetting_never_holds_both_keys_and_serves(t
     assert found == {(1, 2), (0, 0)}
 
 
-def _after_commit(made: TestStore, tmp_path: Path) -> int:
+def _after_commit(made: TestStore) -> int:
     """The number of the step right after the commit of a close."""
-    backup = tmp_path / "backup"
-    shutil.copytree(made.root.parent, backup, ignore=shutil.ignore_patterns("backup"))
+    saved = Saved(made)
     met = crash_points(made.close)
-    for path in backup.iterdir():
-        place = made.root.parent / path.name
-        if path.is_dir():
-            shutil.rmtree(place)
-            shutil.copytree(path, place)
-    return met.index("after commit s/catalog.db") + 4
+    saved.again()
+    return next(at for at, point in enumerate(met) if point.startswith("after commit")) + 4
 
 
 def test_a_close_cut_off_after_its_commit_is_ended_by_the_next_day(tmp_path: Path) -> None:
     """Keys that a crash left behind die when the next day opens, and nothing can be sealed with them before."""
-    made = made_store(tmp_path)
-    _filled(made)
-    points = _after_commit(made, tmp_path)
+    made = made_store(tmp_path / "m")
+    ACTS["close"].before(made)
+    points = _after_commit(made)
     with pytest.raises(Crash), steps(points):
         made.close()
 
@@ -232,7 +180,7 @@ def test_a_close_cut_off_after_its_commit_is_ended_by_the_next_day(tmp_path: Pat
 def test_the_order_of_a_forgetting_is_the_page_s(tmp_path: Path) -> None:
     """New key, transaction, the same in the copy, and only then the old keys: the copy's first, the store's last."""
     made = made_store(tmp_path / "m", copies=1)
-    _filled(made)
+    ACTS["close"].before(made)
 
     met = crash_points(lambda: made.forget("tel:" + ALICE))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -18,10 +20,12 @@ import unheld_reader as reader
 from tests.support import databases
 from tests.support.stores import TestStore
 from unheld.testing import traffic
+from unheld_branch.store.database import Database, Transaction
 from unheld_branch.store.postgresql import Settings
-from unheld_branch.store.vault import Vault
 from unheld_slots.durable import observed
+from unheld_slots.pkcs11.session import TokenError
 from unheld_verify import columns
+from unheld_verify.errors import StateUnknownError
 
 DAY = 86_400
 FIRST = date(2026, 7, 1)
@@ -150,31 +154,46 @@ class Crash(BaseException):
     """The machine stopped: no Exception, so nothing tidies up."""
 
 
-@contextmanager
-def steps(at: int | None = None) -> Iterator[list[str]]:
-    """Every durable step, and both sides of every database commit; from number `at` on each of them crashes.
+FAULTS = ("dies", "fails", "gone")
+"""At a durable step: the machine stops; that step fails and the disk works again; the disk fails from then on."""
 
-    Gives the names of the steps that were met.
+
+@contextmanager
+def steps(at: int | None = None, fault: str = "dies") -> Iterator[list[str]]:
+    """Both sides of every durable step and of every database commit: broken at moment number `at`, by one of FAULTS.
+
+    A step that is broken before it was not stored; after it, it was stored and is reported failed. Gives the names of
+    the moments that were met.
     """
     met: list[str] = []
 
     def step(moment: str, path: Path) -> None:
         met.append(f"{moment} {path.parent.name}/{path.name}")
-        if at is not None and len(met) > at:
-            raise Crash
+        late = -1 if at is None else len(met) - 1 - at
+        if late == 0 or (late > 0 and fault != "fails"):
+            _break(fault, moment, path)
 
-    commit, reread = Vault.store_root, Vault.reread
+    commit = Database.transaction
 
-    def storing(vault: Vault, *given: Any) -> None:
-        commit(vault, *given)
-        step("before commit", vault.database.path)
+    @contextmanager
+    def transaction(database: Database) -> Iterator[Transaction]:
+        with commit(database) as held:
+            yield held
+            step("before commit", database.path)
+        step("after commit", database.path)
 
-    def rereading(vault: Vault, *given: Any) -> Any:
-        step("after commit", vault.database.path)
-        return reread(vault, *given)
-
-    with observed(step), patch.object(Vault, "store_root", storing), patch.object(Vault, "reread", rereading):
+    with observed(step), patch.object(Database, "transaction", transaction):
         yield met
+
+
+def _break(fault: str, moment: str, path: Path) -> None:
+    if fault == "dies":
+        raise Crash
+    if "commit" in moment:
+        raise StateUnknownError(f"{path}: the disk failed; open the store again to learn what was stored")
+    if "token" in moment:
+        raise TokenError("DeviceError", "the token failed")
+    raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
 
 def crash_points(act: Callable[[], object]) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -168,10 +170,60 @@ def test_overwrite_never_lengthens_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "f").read_bytes() == b"12345"
 
 
-def test_overwrite_of_a_missing_file_is_unknown(tmp_path: Path) -> None:
-    """When the disk refuses, the error is not 'failed' but 'read again'."""
-    with pytest.raises(StateUnknownError, match="open it again"):
+def test_overwrite_of_a_missing_file_changes_nothing(tmp_path: Path) -> None:
+    """What cannot be opened was not written: the error is 'failed', and says what to mend."""
+    with pytest.raises(StateError, match="nothing was changed; put the folder back") as told:
         durable.overwrite(tmp_path / "none", 0, b"x")
+
+    assert not isinstance(told.value, StateUnknownError)
+
+
+CHANGES: dict[str, Callable[[Path], None]] = {
+    "write": lambda path: durable.write_file(path, b"new"),
+    "rename": lambda path: durable.write_file(path, b"new"),
+    "sync-folder": lambda path: durable.write_file(path, b"new"),
+    "unlink": durable.remove_file,
+    "mkdir": lambda path: durable.make_folder(path.with_name("folder")),
+    "overwrite": lambda path: durable.overwrite(path, 0, b"new"),
+}
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
+@pytest.mark.parametrize("action", CHANGES)
+def test_failed_and_unknown_are_two_errors(tmp_path: Path, action: str, number: int, moment: str) -> None:
+    """What was refused before anything changed says so with its mend; a fault that may have let it happen says that."""
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+
+    def fail(met: str, _path: Path) -> None:
+        if met == f"{moment} {action}":
+            raise OSError(number, os.strerror(number))
+
+    with durable.observed(fail), pytest.raises(StateError, match=re.escape(str(tmp_path))) as told:
+        CHANGES[action](path)
+
+    sure = action == "write" or (number != errno.EIO and action not in {"sync-folder", "overwrite"})
+    assert isinstance(told.value, StateUnknownError) is not sure
+    assert ("nothing was changed" in str(told.value)) is sure
+    assert re.search("make room|mount that disk|the right to write|look at that disk", str(told.value))
+
+
+def test_a_folder_that_another_process_made_first_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that make one folder at once both have it; a file in its place is refused."""
+    mkdir = Path.mkdir
+
+    def late(path: Path, mode: int) -> None:
+        mkdir(path, mode)
+        mkdir(path, mode)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "mkdir", late)
+        durable.make_folder(tmp_path / "folder")
+    assert (tmp_path / "folder").is_dir()
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(StateError, match="a file stands where the folder should"):
+        durable.make_folder(tmp_path / "file")
 
 
 def test_a_disk_that_gives_other_bytes_back_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

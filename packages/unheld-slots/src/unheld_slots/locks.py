@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from unheld_slots import durable
 from unheld_verify.errors import LockedError
 
 
 @contextmanager
 def locked(path: Path, words: str, *, exclusive: bool = True) -> Iterator[None]:
-    """Hold the lock file `path`, or raise LockedError with these words at once."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    """Hold the lock file `path`, or raise LockedError with these words at once. DiskError where it cannot be made."""
+    handle = durable.open_for_writing(path, os.O_CREAT)
     try:
         try:
             fcntl.flock(handle, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)

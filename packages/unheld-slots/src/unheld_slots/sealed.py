@@ -8,7 +8,15 @@ from pathlib import Path
 from unheld_slots import durable
 from unheld_slots.slot import ID_BYTES, SECRET_BYTES, Live, Slot
 from unheld_verify import crypto
-from unheld_verify.errors import NoStoreError, RolledBackError, SealedError, StateError, UnheldError, WrongKeyError
+from unheld_verify.errors import (
+    DiskError,
+    NoStoreError,
+    RolledBackError,
+    SealedError,
+    StateError,
+    UnheldError,
+    WrongKeyError,
+)
 
 _MAGIC = b"UNHSEAL1"
 _HEAD = len(_MAGIC) + ID_BYTES + 8
@@ -75,6 +83,8 @@ class SealedState:
         for path in self._files():
             if path != self._file(live[0].generation) and self._file(live[0].generation).exists():
                 durable.remove_file(path)
+        for path in self._folder.glob(f".{self._name}-*.sealed.part"):  # a file that a crash left half written
+            durable.remove_file(path)
         return live[0]
 
     def _decide(self, older: Live, newer: Live) -> Live:
@@ -88,7 +98,7 @@ class SealedState:
     def _opens(self, live: Live) -> bool:
         try:
             self._open(live)
-        except UnheldError:
+        except (NoStoreError, RolledBackError, WrongKeyError):  # a disk that fails just now says nothing of the file
             return False
         return True
 
@@ -99,7 +109,9 @@ class SealedState:
         except FileNotFoundError:
             raise self._missing(path) from None
         except OSError as error:
-            raise StateError(f"{path}: cannot be read: {error}") from None
+            raise DiskError(
+                f"{path}: cannot be read: {error.strerror}; nothing was changed; mend it, then call again"
+            ) from None
         head = self._head(live.generation)
         if data[:_HEAD] != head:
             raise WrongKeyError(f"{path}: belongs to another slot or generation; put back the file made with this slot")

@@ -13,6 +13,7 @@ UnheldError
 ├── CannotVerifyError       21   something needed for the check is missing
 ├── AwayError                1   somebody did not answer: what was asked may or may not have been done
 ├── StateError               1   the store's state forbids this step
+│   ├── DiskError            1   a disk refused or failed, and nothing was changed: mend it and call again
 │   ├── RolledBackError     20   a part is older than another part says it is
 │   └── StateUnknownError    1   a write may or may not have happened: read again, never retry blind
 └── InternalError            1   our own mistake
@@ -109,6 +110,12 @@ class StateError(UnheldError):
     """The state of a store or of a part forbids this step."""
 
     status = 409
+
+
+class DiskError(StateError):
+    """A disk refused or failed, and nothing was changed. It says nothing against what was asked for."""
+
+    status = 507
 
 
 class RolledBackError(StateError):

@@ -21,7 +21,7 @@ from typing import Any
 from unheld_slots import durable
 from unheld_verify import canonical, columns, crypto, custody
 from unheld_verify.columns import Attestation, EventColumn
-from unheld_verify.errors import BadInputError, StateError, UnheldError, VerificationError
+from unheld_verify.errors import BadInputError, DiskError, StateError, UnheldError, VerificationError
 from unheld_verify.roster import Roster
 
 FOLDER = "attestations"
@@ -113,7 +113,7 @@ _MEND = (
 )
 
 
-class OwnStateError(StateError):
+class OwnStateError(DiskError):
     """What is kept here of custodians cannot be read or written: none of them is to blame."""
 
 

@@ -16,6 +16,7 @@ from unheld_verify import crypto
 from unheld_verify.errors import BadInputError
 
 NAMED = ("blocks", "parked", "rows")
+_BESIDE = ("sets", "pending", "attestations", "totals")
 _OWN = (
     "database.toml",
     "catalog.db",
@@ -64,6 +65,8 @@ def tidy(folder: Path, catalog: Catalog, coming: Collection[str] = ()) -> None:
     for path in sorted([*(folder / "parked").glob("*"), *(folder / "rows").glob("*")]):
         if path.is_file() and str(path.relative_to(folder)) not in live:
             durable.remove_file(path)
+    for path in sorted(part for beside in ("", *_BESIDE) for part in (folder / beside).glob(".*.part")):
+        durable.remove_file(path)
 
 
 def lacking(folder: Path, side_: Mapping[str, str], named_: Collection[str]) -> list[str]:

@@ -13,7 +13,7 @@ from unheld_slots.sealed import SealedState
 from unheld_slots.slot import create_slot, open_slot, renew_slot
 from unheld_verify import crypto
 from unheld_verify.columns import EventColumn
-from unheld_verify.errors import BadInputError, SealedError, UnheldError
+from unheld_verify.errors import BadInputError, DiskError, SealedError, StateUnknownError, UnheldError
 
 _NAME = "open"
 _NONE = b"UNHOPEN0"
@@ -73,12 +73,17 @@ class OpenDaySlot:
         return SealedState(self._folder, _NAME, open_slot(self._uri))
 
     def read(self) -> OpenDay | None:
-        """The open day, or None. Raises SealedError with the mend where slot or sealed file are lost or damaged."""
+        """The open day, or None. Raises SealedError with the mend where slot or sealed file are lost or damaged.
+
+        Raises DiskError or StateUnknownError where a disk fails just now: that is no loss of keys.
+        """
         try:
             state = self._sealed.load()
             if state[:8] not in (_NONE, _MAGIC):
                 raise BadInputError("the open day's state is of a version not known here")
             return None if state == _NONE else OpenDay(DayKeys.from_bytes(state[40:]), state[8:40])
+        except (DiskError, StateUnknownError):
+            raise
         except UnheldError as error:
             raise SealedError(f"today's keys cannot be read here: {error}\n  {_LOST}") from None
 

@@ -20,6 +20,7 @@ from unheld_slots import durable
 from unheld_verify import columns, plan
 from unheld_verify.errors import (
     BadInputError,
+    DiskError,
     NotAllowedError,
     PartialError,
     RolledBackError,
@@ -33,8 +34,9 @@ from unheld_verify.plan import Plan
 APPLIED, REFUSED, WAITS = "applied", "refused", "waits"
 _ENDINGS = {".plan", ".json"}  # what is still being written into the folder has another ending
 _NO = (BadInputError, NotAllowedError, StateError, VerificationError)
-_ORDER = ("party", "parties", "day", "class", "everything")
-"""Those that need no custodian come first: a crash then costs headquarters nobody's name a second time."""
+_NAMING = {"party", "parties"}
+_ORDER = (*sorted(_NAMING), "day", "class", "everything")
+"""Those that name parties come first: the others go on after a crash, and these open for nobody then."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ def apply_files(store: Store, custodians: Custodians, paths: Iterable[Path]) -> 
     that lie there together do not end one another. One that too few custodians answered stays where it is.
     """
     held = sorted((_read(store, path) for path in paths), key=_order)
+    _begin(store, held)
     return [_carried_out(store, custodians, one) for one in held]
 
 
@@ -80,6 +83,14 @@ def _read(store: Store, path: Path) -> _Held:
         return _Held(path, found, _targets(store, found), None)
     except _NO as error:
         return _Held(path, found, None, error)
+
+
+def _begin(store: Store, held: Sequence[_Held]) -> None:
+    """Note the plans for columns as begun before another plan ends their key: a crash between costs none of them."""
+    if len(held) > 1:
+        for one in (one for one in held if one.no is None):
+            if one.plan is not None and one.plan.act not in _NAMING and one.plan.digest not in store.catalog.applied:
+                pending.keep(store.folder, one.plan)
 
 
 def _targets(store: Store, found: Plan) -> Targets | None:
@@ -101,7 +112,7 @@ def _carried_out(store: Store, custodians: Custodians, one: _Held) -> Outcome:
             raise one.no
         if one.plan is not None and one.plan.digest not in store.catalog.applied:  # a crash may have come before a move
             applying.apply(store, custodians, one.plan, one.plan.digest, one.targets)
-    except (RolledBackError, StateUnknownError):
+    except (DiskError, RolledBackError, StateUnknownError):
         raise
     except (PartialError, SealedError) as error:
         return Outcome(one.path, WAITS, str(error))

@@ -161,7 +161,7 @@ class TokenSlot:
         nonce = crypto.random_bytes(_NONCE)
         sealed = session.ask("seal", data=(live.secret + live.binding).hex(), **self._under(head, nonce))
         value = head + nonce + bytes.fromhex(sealed)
-        with self._step("token-store"), self._unknown("the new generation may live"):
+        with self._unknown("the new generation may live"), self._step("token-store"):
             session.ask("store", label=name, value=value.hex())
         if live not in self._live(session, self._held(session)):
             raise StateUnknownError(f"{self._uri}: the token did not give back what it was given: use another token")
@@ -175,7 +175,7 @@ class TokenSlot:
                     session.ask("destroy_data", label=self._uri.name, value=held.values[id_].hex())
 
     def _drop_key(self, session: Session, id_: bytes) -> None:
-        with self._step("token-destroy"), self._unknown("erasing: the old key may still live"):
+        with self._unknown("erasing: the old key may still live"), self._step("token-destroy"):
             session.ask("destroy_key", label=self._uri.name, id=id_.hex())
 
     def _live(self, session: Session, held: _Held) -> list[Live]:
