@@ -211,16 +211,18 @@ def made_store(
     slots: dict[str, str] | None = None,
     *,
     remote: bool = False,
+    far: dict[str, bytes] | None = None,
     **policy: Any,
 ) -> TestStore:
     """A new deployment under `tmp_path` that began at midnight of `first_day`; `policy` overrides fields of Policy.
 
     `slots` names slots that lie elsewhere than in files. `remote`: its custodians are yet to be founded elsewhere.
+    `far` are copies on other machines and their keys.
     The first of its kind is founded; others are copies of it, with the same keys, before anything was done with it.
     """
-    if copies or slots or remote:
-        names = tuple(str(tmp_path / f"copy-{number}") for number in range(1, copies + 1))
-        return _founded(tmp_path, n, t, first_day, {"copies": names, **policy}, slots, remote=remote)
+    if copies or slots or remote or far:
+        names = (*(str(tmp_path / f"copy-{number}") for number in range(1, copies + 1)), *(far or {}))
+        return _founded(tmp_path, n, t, first_day, {"copies": names, **policy}, slots, remote=remote, far=far)
     kind = repr((n, t, first_day, policy))
     if kind not in _FIRSTS:
         _FIRSTS[kind] = _founded(_firsts_folder() / str(len(_FIRSTS)), n, t, first_day, policy)
@@ -246,6 +248,7 @@ def _founded(
     slots: dict[str, str] | None = None,
     *,
     remote: bool = False,
+    far: dict[str, bytes] | None = None,
 ) -> TestStore:
     tmp_path.mkdir(exist_ok=True)
     began = columns.day_of(first_day) * 86_400
@@ -261,6 +264,6 @@ def _founded(
     }  # fmt: skip
     deployment = Deployment(tmp_path / "s")
     with patch.dict(os.environ, {CLOCK_VARIABLE: str(began)}):
-        placed = databases.chosen(len(fields["copies"]) + 1)
-        found(deployment, Policy(**fields), seeds, slots, remote=remote, databases=placed)
+        placed = databases.chosen(len(fields["copies"]) + 1 - len(far or {}))
+        found(deployment, Policy(**fields), seeds, slots, remote=remote, databases=placed, pins=far)
     return TestStore(tmp_path, deployment, began)

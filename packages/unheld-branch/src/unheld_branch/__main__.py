@@ -17,8 +17,12 @@ from pathlib import Path
 
 from unheld_branch import assembly
 from unheld_branch.assembly import custodians
+from unheld_branch.copies import serving
+from unheld_branch.copies.keeper import Keeper
 from unheld_branch.kernel import process
+from unheld_branch.kernel.clock import machine_clock
 from unheld_branch.records.mapping import Mapping, mapping_of
+from unheld_branch.store import copying
 from unheld_branch.store.store import Store
 from unheld_branch.workflows import custody, day, ingest, lapse, park, plans
 from unheld_branch.workflows.service import Service, Step
@@ -36,7 +40,7 @@ def main(words: Sequence[str] | None = None) -> None:
     unlimited = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY
     process.harden(lock_memory=unlimited or os.environ.get("UNHELD_LOCK_MEMORY") == "1")
     try:
-        said, code = _run(given) if given.step == "run" else _step(given)
+        said, code = _WITHOUT_STORE.get(given.step, _step)(given)
     except UnheldError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
@@ -60,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     made["unpark"].add_argument("batch", help="a parked batch")
     made["apply"].add_argument("plans", type=Path, nargs="+", help="erasure plans that headquarters signed")
     made["take-over"].add_argument("founded", type=Path, help="the founded set, as headquarters signed it")
+    _copy_parser(steps)
     run = made["run"]
     run.add_argument("--once", action="store_true", help="do what is due now, then end: for cron")
     run.add_argument("--every", type=int, default=60, help="seconds between looks at the clock")
@@ -67,6 +72,23 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--mapping", type=Path, help="mapping of the inbox's files")
     run.add_argument("--plans", type=Path, help="folder whose *.plan files are applied as they come")
     return parser
+
+
+def _copy_parser(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    words = "a copy of a store that is on another machine"
+    acts = steps.add_parser("copy", help=words, description=words).add_subparsers(dest="act", required=True)
+    serve = acts.add_parser("serve", help="follow a store: it writes here, over the address given")
+    serve.add_argument("folder", type=Path, help="the copy's folder; its slots lie in FOLDER.slots")
+    serve.add_argument("--listen", default="127.0.0.1:8450", help="ADDRESS:PORT (default: %(default)s)")
+
+
+def _copy(given: argparse.Namespace) -> tuple[str, int]:
+    keeper = Keeper(given.folder, copying.slots_of(given.folder), machine_clock().now)
+    server = serving.listening(given.listen, keeper)
+    place = given.listen.rpartition(":")[0]
+    print(f"{PROGRAM}: copy {given.folder} at http://{place}:{server.server_port}#{keeper.key.hex()}", flush=True)
+    serving.run(server)
+    return "ended", 0
 
 
 def _step(given: argparse.Namespace) -> tuple[str, int]:
@@ -152,6 +174,7 @@ _HELP = {
     "apply": "carry out erasure plans that headquarters signed",
     "take-over": "seal under a custodian set that headquarters founded",
 }
+_WITHOUT_STORE: dict[str, Callable[[argparse.Namespace], tuple[str, int]]] = {"run": _run, "copy": _copy}
 _ACTS: dict[str, Act] = {
     "open": _open, "close": _close, "lapse": _lapse, "ingest": _ingest, "park": _park, "unpark": _unpark,
     "apply": _apply, "take-over": _take_over,

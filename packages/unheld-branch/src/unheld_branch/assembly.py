@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from unheld_branch.copies import remote
 from unheld_branch.custody import addresses
 from unheld_branch.custody.attested import Attested
 from unheld_branch.custody.client import Client, Remote
@@ -32,7 +33,8 @@ def opened(root: Path) -> Iterator[Store]:
     if not (root / stores.GENESIS).is_file():
         raise NoStoreError(f"{root}: no store there")
     policy = policies.from_document(canonical.decode((root / stores.GENESIS).read_bytes()))
-    places = Places(root, root.with_name(f"{root.name}.slots"), policy.copies)
+    slots = root.with_name(f"{root.name}.slots")
+    places = Places(root, slots, policy.copies, remote.reach(root, slots))
     with stores.opened(places, machine_clock(), write=True) as store:
         yield store
 

@@ -14,6 +14,7 @@ from unheld.custody import ceremony, local
 from unheld.custody.ceremony import Ceremony
 from unheld.custody.local import LocalDesks
 from unheld.ledger import Ledger
+from unheld_branch.copies import remote as remote_copies
 from unheld_branch.custody import addresses
 from unheld_branch.custody.attested import Attested
 from unheld_branch.custody.client import SECONDS, Client, Remote
@@ -132,7 +133,7 @@ class Deployment:
 
     def places(self) -> Places:
         """Where the store's parts lie, the copies that genesis lists included."""
-        return Places(self.root, self.slots, self.policy().copies)
+        return Places(self.root, self.slots, self.policy().copies, remote_copies.reach(self.root, self.slots))
 
     @contextmanager
     def opened(self, *, write: bool = False) -> Iterator[Store]:
@@ -283,12 +284,13 @@ def found(
     *,
     remote: bool = False,
     databases: Mapping[str, Database] | None = None,
+    pins: Mapping[str, bytes] | None = None,
 ) -> None:
     """Make every part of a new deployment: headquarters' keys, log, store, and with a ceremony its custodians.
 
     `slots` names slots that shall lie elsewhere than in a file of their folder, as in `slot_folders`, and
     `databases` databases in PostgreSQL, as in `database_folders`. With `remote` the custodians are elsewhere: no day
-    opens until they founded a set with headquarters.
+    opens until they founded a set with headquarters. `pins` are the public keys of copies on other machines, by name.
     """
     _name_slots(slot_folders(deployment, policy.n, policy.copies), slots or {})
     durable.make_folders(deployment.headquarters)
@@ -308,7 +310,10 @@ def found(
         folders[called]: postgresql.Settings(one.url, schema(policy.store_id, called), one.standby)
         for called, one in (databases or {}).items()
     }
-    stores.create(Places(deployment.root, deployment.slots, policy.copies), policy, clock(), branch, placed)
+    reach = remote_copies.reach(deployment.root, deployment.slots, pins or {})
+    stores.create(Places(deployment.root, deployment.slots, policy.copies, reach), policy, clock(), branch, placed)
+    if pins:
+        remote_copies.write_pins(deployment.root, pins)
     if not remote:
         _found_locally(deployment, policy)
 

@@ -107,7 +107,7 @@ class Copy(Protocol):
         """A digest of 16 bytes of each of 2^bits buckets of a tree, under a key drawn for this."""
 
     def rows(self, part: Part) -> None:
-        """Rows for the next step. Nothing is durable before it."""
+        """Rows for the next step. Nothing is durable before it, and anything but rows or a step throws them away."""
 
     def step(self, step: Step) -> Standing:
         """The next generation, durable when this returns: steps 2 to 4 of a commit."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from unheld_branch.keys.parties import rows as rows_
@@ -26,9 +27,19 @@ from unheld_branch.store.replica import Replica
 from unheld_branch.store.vault import Vault
 from unheld_slots import durable
 from unheld_verify import canonical, crypto
-from unheld_verify.errors import AwayError, RolledBackError, StateUnknownError
+from unheld_verify.errors import (
+    AwayError,
+    NoStoreError,
+    RolledBackError,
+    SealedError,
+    StateError,
+    StateUnknownError,
+    VerificationError,
+    WrongKeyError,
+)
 
 STATE = "copies.json"
+_ABSENT = (AwayError, NoStoreError, SealedError, StateError, VerificationError, WrongKeyError)
 PIECE_BYTES = 4 << 20
 _PLACED = 64
 """Published statements that a copy's outbox has too: those of the last two publications."""
@@ -169,13 +180,17 @@ class Copies:
             one.told = set(mirror.named(self._folder, catalog))
             return
         one.told = set()
-        for number, tree in root.trees.items():
-            for part in differing(one.copy, number, tree, vault, standing.rows.get(number, 0)):
-                one.copy.rows(part)
-        waiting = outbox(vault)
-        for at, (generation, entry, head) in enumerate(entries):
-            if at == len(entries) - 1:
+        wanted = [
+            differing(one.copy, number, tree, vault, standing.rows.get(number, 0))
+            for number, tree in root.trees.items()
+        ]
+        waiting, last = outbox(vault), entries[-1][0]
+        for generation, entry, head in entries:
+            if generation == last:
                 self._ship(one, catalog)
+            if generation == entries[0][0]:
+                for part in chain.from_iterable(found.parts() for found in wanted):
+                    one.copy.rows(part)
             one.copy.step(copying.step_of(root, generation, entry, head, waiting))
             one.standing = one.copy.finish(generation)
             one.generation = generation
@@ -225,7 +240,10 @@ class Copies:
 
 
 class _Excused:
-    """Take the absence of one copy for what it is, and go on."""
+    """Take the absence of one copy for what it is, and go on. A copy that is there and cannot follow is away, too.
+
+    One that another store wrote to is not excused: then this is not the store.
+    """
 
     def __init__(self, copies: Copies, one: Listed, generation: int) -> None:
         self._copies, self._one, self._generation = copies, one, generation
@@ -234,7 +252,7 @@ class _Excused:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        if isinstance(error, AwayError):
+        if isinstance(error, _ABSENT) and not isinstance(error, RolledBackError):
             self._copies.gone(self._one, str(error), self._generation)
             return True
         return False
@@ -246,21 +264,39 @@ def parts(changed: Mapping[int, Difference], tag_keys: Mapping[int, bytes]) -> I
         yield from copying.parts_of(number, tag_keys[number], part.upserts, part.deletes)
 
 
-def differing(copy: Copy, number: int, tree: Tree, vault: Vault, held: int) -> Iterator[Part]:
-    """The rows of a tree in the buckets where a copy has others, bounded in memory."""
-    bits, key, nodes = copying.bits_for(max(tree.rows, held)), crypto.random_bytes(32), vault.nodes()
+@dataclass(frozen=True)
+class Differing:
+    """The buckets of a tree in which a copy has other rows."""
+
+    vault: Vault
+    number: int
+    tree: Tree
+    bits: int
+    buckets: Sequence[int]
+
+    def parts(self) -> Iterator[Part]:
+        """What these buckets hold here, bounded in memory. One part at least, so that an empty tree comes to be."""
+        nodes = self.vault.nodes()
+        for group in _groups(self.buckets):
+            chosen = set(group)
+            leaves = trees.between(self.tree, nodes, *_ends(group[0], group[-1], self.bits))
+            rows = [rows for at, rows in copying.by_bucket(leaves, self.bits) if at in chosen]
+            yield self._part(rows_.join(rows), tuple(group))
+        if not self.buckets:
+            yield self._part(rows_.empty(), ())
+
+    def _part(self, rows: rows_.Rows, buckets: tuple[int, ...]) -> Part:
+        return Part(self.number, self.tree.tag_key, rows, rows_.tags_from([]), self.bits, buckets)
+
+
+def differing(copy: Copy, number: int, tree: Tree, vault: Vault, held: int) -> Differing:
+    """Compare a tree by digests of its buckets. `held` is how many rows the copy says it has."""
+    bits, key = copying.bits_for(max(tree.rows, held)), crypto.random_bytes(32)
     theirs = copy.sums(number, bits, key, tree.tag_key)
-    ours = copying.sums(trees.walk(tree, nodes), bits, key)
-    size = copying.SUM_BYTES
-    wanted = [
-        at for at in range(1 << bits) if ours[at * size : at * size + size] != theirs[at * size : at * size + size]
-    ]
-    for group in _groups(wanted):
-        low, high = _ends(group[0], group[-1], bits)
-        leaves = trees.between(tree, nodes, low, high)
-        chosen = set(group)
-        upserts = [rows for at, rows in copying.by_bucket(leaves, bits) if at in chosen]
-        yield Part(number, tree.tag_key, rows_.join(upserts), rows_.tags_from([]), bits, tuple(group))
+    ours = copying.sums(trees.walk(tree, vault.nodes()), bits, key)
+    spans = [slice(at * copying.SUM_BYTES, (at + 1) * copying.SUM_BYTES) for at in range(1 << bits)]
+    buckets = [at for at, span in enumerate(spans) if ours[span] != theirs[span]]
+    return Differing(vault, number, tree, bits, buckets)
 
 
 def _groups(wanted: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -18,6 +18,7 @@ from unheld_verify.errors import BadInputError
 NAMED = ("blocks", "parked", "rows")
 _BESIDE = ("sets", "pending", "attestations", "totals")
 _OWN = (
+    "genesis.json",
     "database.toml",
     "catalog.db",
     "catalog.db-wal",
@@ -53,12 +54,9 @@ def named(folder: Path, catalog: Catalog) -> list[str]:
     return [path for path in sorted(found) if (folder / path).is_file()]
 
 
-def tidy(folder: Path, catalog: Catalog, coming: Collection[str] = ()) -> None:
-    """Remove ciphertext that the journal no longer names: after a crash, a merge, a replacement, a lapse.
-
-    `coming` is what an entry on its way will name.
-    """
-    live = {file.path for file in catalog.live_files()} | set(coming)
+def tidy(folder: Path, catalog: Catalog) -> None:
+    """Remove ciphertext that the journal no longer names: after a crash, a merge, a replacement, a lapse."""
+    live = {file.path for file in catalog.live_files()}
     for path in files.orphans(folder, live):
         durable.remove_file(path)
     live |= {batch.path for batch in catalog.waiting()} | {f"rows/{number}.bin" for number in catalog.row_files}

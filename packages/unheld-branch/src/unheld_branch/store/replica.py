@@ -134,6 +134,7 @@ class Replica:
 
     def sums(self, tree: int, bits: int, key: bytes, tag_key: bytes) -> bytes:
         """A digest of each bucket; a tree that is not here, or under another tag key, is empty."""
+        self._throw_away()
         held = self.vault.load().trees.get(tree)
         leaves = trees.walk(held, self.vault.nodes()) if held is not None and held.tag_key == tag_key else ()
         return copying.sums(leaves, bits, key)
@@ -155,7 +156,7 @@ class Replica:
         return self._standing()
 
     def finish(self, generation: int) -> Standing:
-        """Destroy the older root key where there is one."""
+        """Destroy the older root key where there is one; ciphertext that the journal names no more goes."""
         standing = self.standing()
         if standing.generation != generation:
             raise StateError(f"{self.folder}: generation {standing.generation} cannot end as {generation}")
@@ -164,12 +165,13 @@ class Replica:
         root = self.vault.load()
         if all(tree.root is None for tree in root.trees.values()):
             self.vault.delete_nodes()
+        mirror.tidy(self.folder, journal.fold(self._policy(), self.vault.database.journal()))
         return self._standing()
 
     def missing(self, side: Mapping[str, str], named: Collection[str]) -> list[str]:
-        """What it lacks; ciphertext that its own journal names no more goes."""
-        catalog = journal.fold(self._policy(), self.vault.database.journal())
-        mirror.tidy(self.folder, catalog, coming=set(named))
+        """What it lacks."""
+        self._throw_away()
+        self.vault.condition()
         return mirror.lacking(self.folder, side, named)
 
     def file(self, path: str, at: int, data: bytes, sha256: str) -> None:

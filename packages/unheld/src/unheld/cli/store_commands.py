@@ -42,7 +42,10 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
     coarsen: Annotated[str, typer.Option(help="Places: none, prefix:N, grid:DEGREES or lookup:TABLE.")] = "none",
     home: Annotated[str, typer.Option(help="Country of national numbers, e.g. MM.")] = "",
     origin: Annotated[str, typer.Option(help="Name of the public log, e.g. log.example.org/branch.")] = "",
-    copy: Annotated[list[Path] | None, typer.Option(help="Folder of a further copy of the tree; repeat it.")] = None,
+    copy: Annotated[
+        list[str] | None,
+        typer.Option(help="A copy: a folder, or http://HOST:PORT#KEY of `unheld-branch copy serve`; repeat it."),
+    ] = None,
     canaries: Annotated[str, typer.Option(help="File with the operator's own test SIMs, one a line.")] = "",
     totals: Annotated[Path | None, typer.Option(help="Folder for totals (default: STORE/totals).")] = None,
     charge: Annotated[

@@ -9,9 +9,10 @@ from pathlib import Path
 from unheld import assembly
 from unheld.assembly import Database, Deployment
 from unheld.inventory import Inventory, Place
+from unheld_branch.copies import remote
 from unheld_branch.records.identities import NumberRule
 from unheld_branch.records.places import CoarsenRule
-from unheld_branch.store import postgresql
+from unheld_branch.store import copying, postgresql
 from unheld_branch.store.policy import STANDSTILL_DEFAULT, Policy
 from unheld_branch.workflows import sinks
 from unheld_branch.workflows.sinks import Sinks
@@ -38,7 +39,7 @@ class Wishes:
     coarsen: str = "none"
     home: str = ""
     origin: str = ""
-    copies: Sequence[Path] = ()
+    copies: Sequence[Path | str] = ()
     canaries: Sequence[str] = ()
     totals: Path | None = None
     charge: Path | None = None
@@ -58,6 +59,7 @@ def found(deployment: Deployment, wishes: Wishes) -> Policy:
     origin = (
         name_of(wishes.origin, _ORIGIN_MOST, "origin") if wishes.origin else f"unheld.invalid/{store_id.hex()[:12]}"
     )
+    copies = [_copy(str(copy)) for copy in wishes.copies]
     CoarsenRule.parse(wishes.coarsen)
     NumberRule(home=wishes.home or None, bare="national" if wishes.home else "international")
     policy = Policy(
@@ -71,14 +73,15 @@ def found(deployment: Deployment, wishes: Wishes) -> Policy:
         wishes.late_days,
         wishes.coarsen,
         wishes.home,
-        tuple(str(copy.resolve()) for copy in wishes.copies),
+        tuple(name for name, _ in copies),
         tuple(wishes.canaries),
         note.format_key(note.Key(origin, crypto.sign_public(seeds["log"]))),
         crypto.sign_public(seeds["plan"]).hex(),
         wishes.standstill_days,
     )
     note.parse_key(policy.log_key)  # an origin that no key may be named after is refused before anything is made
-    assembly.found(deployment, policy, seeds, wishes.slots, remote=wishes.remote, databases=wishes.databases)
+    pins = {name: key for name, key in copies if key}
+    assembly.found(deployment, policy, seeds, wishes.slots, remote=wishes.remote, databases=wishes.databases, pins=pins)
     charge = wishes.charge and wishes.charge.resolve()
     sinks.write_settings(deployment.root, Sinks(wishes.totals.resolve() if wishes.totals else Path("totals"), charge))
     inventory = Inventory(deployment.root)
@@ -89,9 +92,15 @@ def found(deployment: Deployment, wishes: Wishes) -> Policy:
     return policy
 
 
+def _copy(wished: str) -> tuple[str, bytes]:
+    """(what genesis calls a copy, its pinned key or nothing for a folder of this machine)."""
+    return remote.parsed(wished) if copying.is_far(wished) else (str(Path(wished).resolve()), b"")
+
+
 def _check_places(deployment: Deployment, wishes: Wishes) -> None:
     """Every folder of a deployment begins empty: what lies there may be another store's."""
-    copied = [folder for copy in wishes.copies for folder in (copy.resolve(), copy.with_name(f"{copy.name}.slots"))]
+    here = [Path(copy).resolve() for copy in wishes.copies if not copying.is_far(str(copy))]
+    copied = [folder for copy in here for folder in (copy, copying.slots_of(copy))]
     begun = [*deployment.folders(), *copied]
     for folder in begun:
         if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
@@ -105,7 +114,9 @@ def _check_places(deployment: Deployment, wishes: Wishes) -> None:
 
 def _check_slots(deployment: Deployment, wishes: Wishes) -> None:
     """See that every named slot can be made: a token that is away, full of others' keys or locked is told now."""
-    known = assembly.slot_folders(deployment, 0 if wishes.remote else wishes.n, [str(copy) for copy in wishes.copies])
+    known = assembly.slot_folders(
+        deployment, 0 if wishes.remote else wishes.n, [_copy(str(copy))[0] for copy in wishes.copies]
+    )
     for name, uri in wishes.slots.items():
         if name not in known:
             raise BadInputError(f"slot {name}: this store has {', '.join(known)}; nothing was changed")
@@ -118,7 +129,7 @@ def _check_slots(deployment: Deployment, wishes: Wishes) -> None:
 
 def _check_databases(deployment: Deployment, wishes: Wishes, store_id: bytes) -> None:
     """See that every database can be made and would last: a server that is away or has no standby is told now."""
-    known = assembly.database_folders(deployment, [str(copy) for copy in wishes.copies])
+    known = assembly.database_folders(deployment, [_copy(str(copy))[0] for copy in wishes.copies])
     for name, one in wishes.databases.items():
         if name not in known:
             raise BadInputError(f"database {name}: this store has {', '.join(known)}; nothing was changed")
