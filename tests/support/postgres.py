@@ -61,9 +61,12 @@ def scratch() -> Path:
 
 def run(name: str, *arguments: str | Path) -> None:
     """Run one of PostgreSQL's programs to its end."""
-    done = subprocess.run(
-        [programs() / name, *arguments], capture_output=True, text=True, check=False, cwd="/", **_owner()
-    )
+    run_any(programs() / name, *arguments)
+
+
+def run_any(*command: str | Path) -> None:
+    """Run a program to its end as PostgreSQL's user."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", **_owner())
     assert done.returncode == 0, done.stderr
 
 
@@ -158,10 +161,10 @@ class Server:
         for name, value in settings.items():
             self.until(f"SELECT current_setting('{name}') = '{value}'")
 
-    def until(self, query: str) -> None:
+    def until(self, query: str, *given: Any) -> None:
         """Wait until a query of one boolean is true."""
         ends = time.monotonic() + _WAIT
-        while not self.ask("postgres", query)[0][0]:
+        while not self.ask("postgres", query, *given)[0][0]:
             assert time.monotonic() < ends, query
             time.sleep(0.02)
 

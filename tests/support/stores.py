@@ -27,7 +27,7 @@ from unittest.mock import patch
 import pyarrow as pa
 
 from tests.support import databases
-from unheld.assembly import CLOCK_VARIABLE, Deployment, found
+from unheld.assembly import CLOCK_VARIABLE, Database, Deployment, found
 from unheld.plans import planning
 from unheld.testing import textfile
 from unheld.workflows import running
@@ -212,17 +212,19 @@ def made_store(
     *,
     remote: bool = False,
     far: dict[str, bytes] | None = None,
+    placed: dict[str, Database] | None = None,
     **policy: Any,
 ) -> TestStore:
     """A new deployment under `tmp_path` that began at midnight of `first_day`; `policy` overrides fields of Policy.
 
-    `slots` names slots that lie elsewhere than in files. `remote`: its custodians are yet to be founded elsewhere.
-    `far` are copies on other machines and their keys.
+    `slots` names slots that lie elsewhere than in files, `placed` databases in PostgreSQL. `remote`: its custodians are
+    yet to be founded elsewhere. `far` are copies on other machines and their keys.
     The first of its kind is founded; others are copies of it, with the same keys, before anything was done with it.
     """
-    if copies or slots or remote or far:
+    if copies or slots or remote or far or placed is not None:
         names = (*(str(tmp_path / f"copy-{number}") for number in range(1, copies + 1)), *(far or {}))
-        return _founded(tmp_path, n, t, first_day, {"copies": names, **policy}, slots, remote=remote, far=far)
+        fields = {"copies": names, **policy}
+        return _founded(tmp_path, n, t, first_day, fields, slots, remote=remote, far=far, placed=placed)
     kind = repr((n, t, first_day, policy))
     if kind not in _FIRSTS:
         _FIRSTS[kind] = _founded(_firsts_folder() / str(len(_FIRSTS)), n, t, first_day, policy)
@@ -249,6 +251,7 @@ def _founded(
     *,
     remote: bool = False,
     far: dict[str, bytes] | None = None,
+    placed: dict[str, Database] | None = None,
 ) -> TestStore:
     tmp_path.mkdir(exist_ok=True)
     began = columns.day_of(first_day) * 86_400
@@ -264,6 +267,6 @@ def _founded(
     }  # fmt: skip
     deployment = Deployment(tmp_path / "s")
     with patch.dict(os.environ, {CLOCK_VARIABLE: str(began)}):
-        placed = databases.chosen(len(fields["copies"]) + 1 - len(far or {}))
-        found(deployment, Policy(**fields), seeds, slots, remote=remote, databases=placed, pins=far)
+        where = databases.chosen(len(fields["copies"]) + 1 - len(far or {})) if placed is None else placed
+        found(deployment, Policy(**fields), seeds, slots, remote=remote, databases=where, pins=far)
     return TestStore(tmp_path, deployment, began)

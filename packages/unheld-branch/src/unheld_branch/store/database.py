@@ -165,6 +165,7 @@ class Database:
         """
         if self._writer is None:
             with self._explained(), ExitStack() as undone:
+                undone.callback(self._engine.dispose)
                 writer = undone.enter_context(self._engine.connect())
                 writer = writer.execution_options(isolation_level="SERIALIZABLE")
                 self._backend.lock(writer)
@@ -174,11 +175,10 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """One write transaction. After an error in its commit the state is unknown: open the store again."""
-        with self._explained(), self._writing() as writer:
-            with writer.begin():
-                yield Transaction(writer)
-                self._backend.ending(writer)
-            self._backend.committed(writer)
+        with self._explained(), self._writing() as writer, writer.begin() as change:
+            yield Transaction(writer)
+            with self._backend.committing(writer):
+                change.commit()
 
     def ready(self) -> None:
         """See that a change made now will outlive its server. Raises StateError with the mend. Changes nothing."""

@@ -46,11 +46,10 @@ class Backend(ABC):
     def lock(self, writer: sa.Connection) -> None:  # noqa: B027 - a file's lock is the store's
         """Keep every other machine out for as long as this connection lives. Raises LockedError, NoStoreError."""
 
-    def ending(self, writer: sa.Connection) -> None:  # noqa: B027
-        """The last words of a transaction before its commit."""
-
-    def committed(self, writer: sa.Connection) -> None:  # noqa: B027
-        """Raise StateUnknownError where a commit that reported no error may not be as durable as it must be."""
+    @contextmanager
+    def committing(self, writer: sa.Connection) -> Iterator[None]:
+        """Around a commit. Raises StateUnknownError where one without an error may not be as durable as it must be."""
+        yield
 
     def ready(self, engine: sa.Engine) -> None:  # noqa: B027
         """Raise StateError, with the mend, where what is stored now would not outlive the server's disk."""

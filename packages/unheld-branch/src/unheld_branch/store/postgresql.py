@@ -7,8 +7,9 @@ its own ways (PGPASSFILE, a service file, a client certificate).
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,10 @@ _SCHEMES = ("postgresql://", "postgres://")
 _COMMIT_SECONDS = 60
 _LOCK_SECONDS = 1  # what a process that just died may take to be gone
 _LOCKED_OUT = "55P03"
+_LINE_DEFAULTS = {
+    "target_session_attrs": "read-write", "connect_timeout": "10", "application_name": "unheld",
+    "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3", "tcp_user_timeout": "60000",
+}  # fmt: skip
 
 # Whoever writes is known by one session: a dead client's must end soon, a living one's must not end by itself.
 _SESSION = """
@@ -130,8 +135,7 @@ class PostgresSchema(Backend):
         import psycopg  # noqa: PLC0415 - an extra, see `_parameters`
 
         given = _parameters(self._settings.url)
-        wanted = {"target_session_attrs": "read-write", "connect_timeout": "10", "application_name": "unheld"}
-        defaults = {name: value for name, value in wanted.items() if name not in given}
+        defaults = {name: value for name, value in _LINE_DEFAULTS.items() if name not in given}
         try:
             connection = psycopg.connect(self._settings.url, autocommit=True, **defaults)  # type: ignore[arg-type]
             try:
@@ -171,14 +175,22 @@ class PostgresSchema(Backend):
             writer.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
             writer.execute(sa.text("SELECT pg_advisory_lock(hashtextextended(:schema, 0))"), self._named)
 
-    def ending(self, writer: sa.Connection) -> None:
-        """A commit waits for the standby, but not for ever."""
-        writer.exec_driver_sql(f"SET LOCAL statement_timeout = '{_COMMIT_SECONDS}s'")
-        writer.info["warned"].clear()
+    @contextmanager
+    def committing(self, writer: sa.Connection) -> Iterator[None]:
+        """A commit waits for the standby, but not for ever; where it stops waiting it is called done, with a warning.
 
-    def committed(self, writer: sa.Connection) -> None:
-        """PostgreSQL reports a commit that it stopped waiting for as done, with a warning."""
-        if warned := writer.info["warned"]:
+        No setting of the server bounds this wait: the client has to cancel it.
+        """
+        warned: list[str] = writer.info["warned"]
+        warned.clear()
+        giving_up = threading.Timer(_COMMIT_SECONDS, _cancel, [writer.connection.driver_connection])
+        giving_up.start()
+        try:
+            yield
+        finally:
+            giving_up.cancel()
+            giving_up.join()
+        if warned:
             raise StateUnknownError(f"{self.path}: {warned[0]}; open the store again to learn what was stored")
 
     def ready(self, engine: sa.Engine) -> None:
@@ -188,14 +200,16 @@ class PostgresSchema(Backend):
 
     def confirm(self, writer: sa.Connection) -> None:
         """Commit a mark after everything stored so far, and see that a synchronous standby has it on its disk."""
-        self._require(writer)
+        with writer.begin():
+            self._require(writer)
         if self._settings.standby == SINGLE_NODE:
             return
-        with writer.begin():
+        with writer.begin() as change:
             mark = writer.scalar(sa.text("SELECT pg_logical_emit_message(true, 'unheld', '')::text"))
-            self.ending(writer)
-        self.committed(writer)
-        self._require(writer, mark)
+            with self.committing(writer):
+                change.commit()
+        with writer.begin():
+            self._require(writer, mark)
 
     def _require(self, connection: sa.Connection, since: str | None = None) -> None:
         found = connection.execute(_DURABLE, {"since": since}).one()
@@ -297,6 +311,13 @@ def _parameters(url: str) -> dict[str, Any]:
         return dict(psycopg.conninfo.conninfo_to_dict(url))
     except psycopg.Error as error:
         raise BadInputError(f"the database's URL cannot be read: {error}") from None
+
+
+def _cancel(connection: psycopg.Connection[Any]) -> None:
+    import psycopg  # noqa: PLC0415
+
+    with suppress(psycopg.Error):  # a server that is gone cancels nothing, and its line ends by itself
+        connection.cancel_safe()
 
 
 def _hear_warnings(connection: psycopg.Connection[Any], record: sa.pool.ConnectionPoolEntry) -> None:
