@@ -18,6 +18,7 @@ from unheld.assembly import Database
 from unheld.workflows import doctor, status
 from unheld_branch.store import postgresql
 from unheld_branch.store.check import check
+from unheld_branch.store.database import Transaction
 from unheld_branch.store.vault import Condition, Vault
 from unheld_verify.errors import LockedError, StateError, StateUnknownError
 
@@ -66,6 +67,19 @@ def _just_before_the_old_key_dies(act: Callable[[], object]) -> Iterator[None]:
         finish(vault)
 
     with patch.object(Vault, "finish", acting):
+        yield
+
+
+@contextmanager
+def _just_before_a_commit(act: Callable[[], object]) -> Iterator[None]:
+    """Do something when all of a transaction is said but that it is to be committed."""
+    finish = Transaction.finish
+
+    def acting(transaction: Transaction, generation: int, root: bytes, entry: bytes, head: bytes) -> None:
+        finish(transaction, generation, root, entry, head)
+        act()
+
+    with patch.object(Transaction, "finish", acting):
         yield
 
 
@@ -150,13 +164,7 @@ def test_a_commit_that_the_standby_never_confirms_is_unsure(
 ) -> None:
     """PostgreSQL calls a commit done that it stopped waiting for. It is held for unknown, and no old key dies."""
     monkeypatch.setattr(postgresql, "_COMMIT_SECONDS", 1)
-    store_rows = Vault._store
-
-    def leaving(vault: Vault, *given: object) -> None:
-        store_rows(vault, *given)  # type: ignore[arg-type]
-        second.stop()
-
-    with patch.object(Vault, "_store", leaving), pytest.raises(StateUnknownError, match="open the store again"):
+    with _just_before_a_commit(second.stop), pytest.raises(StateUnknownError, match="open the store again"):
         made.forget("tel:" + ALICE)
     assert _live_keys(made) == 2
     with pytest.raises(StateError, match="is erasing"), made.opened():
@@ -169,16 +177,10 @@ def test_a_commit_that_the_standby_never_confirms_is_unsure(
 
 def test_a_commit_that_still_waits_keeps_everybody_else_out(made: TestStore, second: Server, first: Server) -> None:
     """Its client is gone and the server goes on: until it ends nobody takes the key that it needs for an orphan."""
-    store_rows = Vault._store
-
-    def leaving(vault: Vault, *given: object) -> None:
-        store_rows(vault, *given)  # type: ignore[arg-type]
-        second.stop()
-
     told: list[BaseException] = []
 
     def forget() -> None:
-        with patch.object(Vault, "_store", leaving):
+        with _just_before_a_commit(second.stop):
             try:
                 made.forget("tel:" + ALICE)
             except BaseException as error:

@@ -20,6 +20,7 @@ from unheld.assembly import Database, Deployment
 from unheld.workflows import doctor
 from unheld_branch.store import postgresql
 from unheld_branch.store.check import check
+from unheld_branch.store.database import Database as Tables
 from unheld_branch.store.postgresql import NAME, SINGLE_NODE, Settings
 from unheld_verify.errors import AwayError, BadInputError, LockedError, NoStoreError, StateError, UnheldError
 
@@ -91,7 +92,15 @@ def test_a_copy_of_the_tree_has_a_schema_of_its_own(tmp_path: Path) -> None:
 
     with made.opened() as store:
         assert check(store).findings == ()
-        assert len({vault.database.root() for vault in (store.vault, *store.copies)}) == 2
+    roots = []
+    for folder in (made.root, tmp_path / "copy-1"):
+        database = Tables.open(folder)
+        roots.append(database.root())
+        database.disconnect()
+    assert roots[0] is not None
+    assert roots[1] is not None
+    assert roots[0][0] == roots[1][0]
+    assert roots[0][1] != roots[1][1]
 
 
 def test_two_machines_never_work_on_one_store(made: TestStore, tmp_path: Path) -> None:
@@ -328,7 +337,5 @@ def test_a_schema_is_private_whatever_the_database_s_defaults(tmp_path: Path) ->
 def test_a_founding_that_fails_leaves_no_schema(tmp_path: Path) -> None:
     """Schema and tables come together or not at all."""
     postgresql.Settings(postgres.shared().url(), "public", SINGLE_NODE).write(tmp_path)
-    from unheld_branch.store.database import Database as Tables
-
     with pytest.raises(StateError, match="schema public is there already"):
         Tables.create(tmp_path)
