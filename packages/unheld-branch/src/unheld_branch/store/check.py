@@ -19,7 +19,7 @@ from unheld_verify.errors import BadInputError, UnheldError, VerificationError
 # What may lie in a store's own folder.
 _AT_HOME = (
     "genesis.json", "catalog.db", "catalog.db-wal", "catalog.db-shm", "lock", "open-*.sealed", "parking-keys.json",
-    "database.toml", "opened.json", "refused-plans.json", "sets", "attestations", "pending",
+    "database.toml", "opened.json", "refused-plans.json", "copies.json", "sets", "attestations", "pending",
     "blocks", "parked", "rows", "totals", "inventory.json", "unheld.toml",
 )  # fmt: skip
 

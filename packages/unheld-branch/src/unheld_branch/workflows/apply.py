@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from unheld_branch.keys.parties.rows import PUBLIC_KEY, Rows
@@ -14,7 +15,7 @@ from unheld_branch.store.targets import Targets
 from unheld_branch.store.vault import first_root
 from unheld_branch.workflows.custodians import Custodians, enough, everybody, numbers
 from unheld_verify import columns, grant
-from unheld_verify.errors import SealedError
+from unheld_verify.errors import AwayError, PartialError, SealedError
 from unheld_verify.plan import Plan
 from unheld_verify.statement import Opening
 
@@ -78,6 +79,20 @@ def bury(store: Store, custodians: Custodians) -> None:
         pending.acknowledged(store.folder, plan, hashes - custodians.tombstone(plan, hashes))
 
 
+def again(store: Store, custodians: Custodians) -> None:
+    """Go on with what has begun: tell custodians that were away, and finish what a crash or their absence cut short.
+
+    A plan that custodians hear of counts here too: else their keys would be gone, and journal and log not tell of it.
+    """
+    for plan in pending.plans(store.folder, store.today(), store.policy.lifetimes):
+        with suppress(AwayError, PartialError, SealedError):  # it stays begun
+            if plan.act == "everything":
+                _everything(store, custodians, plan)
+            else:
+                _columns(store, custodians, plan)
+    bury(store, custodians)
+
+
 def _columns(store: Store, custodians: Custodians, plan: Plan) -> tuple[int, int]:
     """Drop the keys of an event day, or of one class of it: at the custodians, then in the open day."""
     pairs = plan.columns
@@ -87,24 +102,30 @@ def _columns(store: Store, custodians: Custodians, plan: Plan) -> tuple[int, int
     if held is not None:
         store.day_slot.keep(held.without(pairs))
     enough(heard, "this is not called erased; apply the same plan when they are back")
-    day = columns.day_text(plan.event_day)
-    fields = {"class": plan.cls} if plan.act == "class" else {}
-    said = _said(store, f"erase-{plan.act}", event_day=day, custodians=numbers(heard), **fields)
-    entry = {"kind": "erase", "act": plan.act, "plan": plan.digest, "event_day": day, **fields}
-    store.commit(entry, say=[said], plan_applied=True)
+    if plan.digest not in store.catalog.applied:
+        day = columns.day_text(plan.event_day)
+        fields = {"class": plan.cls} if plan.act == "class" else {}
+        said = _said(store, f"erase-{plan.act}", event_day=day, custodians=numbers(heard), **fields)
+        entry = {"kind": "erase", "act": plan.act, "plan": plan.digest, "event_day": day, **fields}
+        store.commit(entry, say=[said], plan_applied=True)
     if everybody(heard):
         pending.done(store.folder, plan)
     return len(pairs), len(numbers(heard))
 
 
 def _everything(store: Store, custodians: Custodians, plan: Plan) -> tuple[int, int, int]:
-    """Forget everyone: the old root key goes first, which alone closes every folio; then all columns."""
+    """Forget everyone: the old root key goes first, which alone closes every folio; then all columns.
+
+    Parking keys go before it: custodians end theirs, and what were parked after a crash between would be lost.
+    """
     rows = sum(tree.rows for tree in store.root.trees.values())
-    pending.keep(store.folder, plan)
-    said = _said(store, "erase-everything", copies=1 + len(store.copies))
-    store.commit({"kind": "erase", "act": "everything", "plan": plan.digest}, say=[said], everything=first_root())
-    _end_day(store)
-    parkkeys.drop(store.folder)
+    if plan.digest not in store.catalog.applied:
+        store.copies.require(store.catalog.released)  # before anything begins
+        pending.keep(store.folder, plan)
+        parkkeys.drop(store.folder)
+        said = _said(store, "erase-everything", copies=1 + len(store.copies))
+        store.commit({"kind": "erase", "act": "everything", "plan": plan.digest}, say=[said], everything=first_root())
+        _end_day(store)
     heard = custodians.erase_everything(plan)
     if everybody(heard):
         pending.done(store.folder, plan)

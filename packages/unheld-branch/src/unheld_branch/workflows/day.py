@@ -16,6 +16,7 @@ from unheld_branch.store.openday import OpenDay
 from unheld_branch.store.sealing import Sealer
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
+from unheld_branch.workflows.apply import again
 from unheld_branch.workflows.custodians import Custodians
 from unheld_branch.workflows.delivery import at_most
 from unheld_branch.workflows.ingest import dedup_keys
@@ -105,6 +106,8 @@ def open_day(store: Store, custodians: Custodians) -> Opened:
         raise StateError(
             f"{columns.day_text(store.today())} was closed; the next day opens at 00:00 UTC. Records can be parked"
         )
+    if held is None:
+        again(store, custodians)  # who hears only later that all is forgotten would end what this day seals
     draft = sets.sealing(store.sets(), day).draft
     expected = _expected(store, day)
     whole, lacking = complete(custodians.open_day(day), expected, draft.t)

@@ -195,11 +195,15 @@ def reader_of(store: Store, source: Source, mapping: Mapping, options: Options) 
 
 
 def dedup_keys(store: Store) -> dict[int, bytes] | None:
-    """Keys for file digests with one of today, without those whose late window is over; None if today's is there."""
-    today = store.today()
+    """Keys for file digests with one of today, without those whose late window is over; None if today's is there.
+
+    A day that is over and stands open still takes what it could take when it began: its window counts.
+    """
+    today, held = store.today(), store.catalog.open_day
     if today in store.root.dedup:
         return None
-    kept = {day: key for day, key in store.root.dedup.items() if day >= today - store.policy.late_days}
+    first = min(today, today if held is None else held.number) - store.policy.late_days
+    kept = {day: key for day, key in store.root.dedup.items() if day >= first}
     return {**kept, today: crypto.random_bytes(32)}
 
 

@@ -6,11 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from unheld_branch.keys.parties.parties import Parties
-from unheld_branch.store import pending
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
-from unheld_branch.workflows.apply import bury
-from unheld_branch.workflows.custodians import Custodians, everybody, numbers
+from unheld_branch.workflows.apply import again
+from unheld_branch.workflows.custodians import Custodians, numbers
 from unheld_branch.workflows.routing import month_tree
 from unheld_verify import columns
 from unheld_verify.columns import EventColumn
@@ -51,9 +50,10 @@ def lapse(store: Store, custodians: Custodians) -> Lapsed:
 
     What is due here goes whoever is away. Raises PartialError at the end when a custodian that answered said no.
     """
-    today, found = store.today(), due(store)
+    today = store.today()
     heard = custodians.lapse()
-    _again(store, custodians)
+    again(store, custodians)
+    found = due(store)
     held = None
     with suppress(SealedError):  # what cannot be read here ends with its day; where it is put back, with the next lapse
         held = store.day_slot.read()
@@ -76,15 +76,6 @@ def _commit(store: Store, found: Lapsed, parties: Parties, custodians: list[int]
     said = [store.opening("lapse", columns=sorted(listed), custodians=custodians)] if listed else []
     store.commit(entry, say=said, parties=parties)
     store.tidy()
-
-
-def _again(store: Store, custodians: Custodians) -> None:
-    """For custodians that were away when something was erased and are back: the others change nothing."""
-    for plan in pending.plans(store.folder, store.today(), store.policy.lifetimes):
-        heard = custodians.erase_everything(plan) if plan.act == "everything" else custodians.erase(plan)
-        if everybody(heard):
-            pending.done(store.folder, plan)
-    bury(store, custodians)
 
 
 def _prune(store: Store, trees: tuple[int, ...]) -> tuple[Parties, int]:
