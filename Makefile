@@ -3,7 +3,7 @@ PY ?= python3
 BIN := .venv/bin
 STAMP := .venv/.locked
 
-.PHONY: setup demo test test-slow test-all check bench bench-seal debian clean
+.PHONY: fuzz setup demo test test-slow test-all check bench bench-seal debian clean
 
 setup: $(STAMP)
 
@@ -37,6 +37,12 @@ bench: setup
 
 bench-seal: setup
 	$(BIN)/python -m bench seal
+
+# Every reader of bytes, fed what atheris makes up, for SECONDS each. TARGETS="proof slot" names some.
+SECONDS ?= 20
+fuzz: setup
+	@UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --locked --inexact --quiet --group fuzz
+	$(BIN)/python -m fuzz $(TARGETS) --seconds $(SECONDS)
 
 clean:
 	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache

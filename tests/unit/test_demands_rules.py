@@ -224,7 +224,7 @@ def test_the_example_says_that_no_lawyer_reviewed_it() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "word"),
     [
-        ('id = "own"', "id = ", "own.toml: is no TOML"),
+        ('id = "own"', "id = ", "own.toml: not TOML"),
         ('note = "n"', 'note = "n"\nmore = 1', "own.toml: more is not known here"),
         ('title = "t"\n', "", "own.toml: title is missing"),
         ('title = "t"', "title = 3", "title: write it as text"),

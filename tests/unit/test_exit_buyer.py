@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -115,7 +116,7 @@ def test_known_and_unknown_make_the_whole(percents: list[Decimal]) -> None:
     shares = [SHARE.replace("49", str(percent)) for percent in percents]
     total = sum(percents)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Path, "read_text", lambda *_: HEAD + "".join(shares))
+        patch.setattr(Path, "open", lambda *_: io.BytesIO((HEAD + "".join(shares)).encode()))
         if total > 100:
             with pytest.raises(BadInputError, match="more than 100"):
                 buyer.body(Path("x"), TODAY)

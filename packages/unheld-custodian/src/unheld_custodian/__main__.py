@@ -116,7 +116,7 @@ def _status(call: argparse.Namespace) -> int:
     figures = _known(call.folder) / service.FIGURES
     try:
         said, age = json.loads(figures.read_text("utf-8")), int(time.time() - figures.stat().st_mtime)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise NoStoreError(f"{figures}: cannot be read ({error}); was it ever served?") from None
     running = _runs(figures.parent)
     print(json.dumps(said | {"running": running, "age": age}, indent=2))

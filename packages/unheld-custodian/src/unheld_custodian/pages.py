@@ -93,7 +93,7 @@ class Key:
     def _read(self) -> tuple[str, str]:
         try:
             code, cookie = json.loads(self._path.read_text("ascii"))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return "", ""  # no digest is empty: nobody enters before `renew`
         return str(code), str(cookie)
 

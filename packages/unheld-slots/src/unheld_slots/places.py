@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from unheld_slots import durable
+from unheld_slots import durable, toml
 from unheld_verify.errors import BadInputError
 
 NAMES = "slots.toml"
@@ -29,11 +28,9 @@ def name_slots(folder: Path, named: Mapping[str, str]) -> None:
 def read_toml(path: Path) -> dict[str, Any]:
     """What a TOML file says; nothing where there is none. Raises BadInputError naming a file that cannot be read."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return toml.read(path)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"{path}: cannot be read: {error}") from None
 
 
 def _named(path: Path) -> dict[str, str]:

@@ -190,7 +190,7 @@ def renew_slot(uri: str) -> Slot:
 
 def _backend(uri: str) -> _Backend:
     scheme, colon, place = uri.partition(":")
-    if not colon or not place or scheme not in _BACKENDS:
+    if not colon or not place or "\0" in place or scheme not in _BACKENDS:
         raise BadInputError(f"slot {uri!r}: write SCHEME:PLACE with a scheme of {', '.join(_BACKENDS)}")
     return _BACKENDS[scheme]
 
@@ -219,12 +219,13 @@ def _decode(half: bytes) -> tuple[bytes, Live]:
 
 def _read(path: Path) -> list[bytes]:
     try:
-        mode = path.lstat().st_mode
-        data = path.read_bytes()
+        found = path.lstat()
+        fits = stat.S_ISREG(found.st_mode) and found.st_size == 2 * _HALF
+        data = path.read_bytes() if fits else b""
     except OSError as error:
         raise NoStoreError(
             f"{path}: no slot can be read there ({error.strerror}): check the path and the disk"
         ) from None
-    if not stat.S_ISREG(mode) or len(data) != 2 * _HALF:
+    if len(data) != 2 * _HALF:
         raise BadInputError(f"{path}: not a slot: a slot is a plain file of {2 * _HALF} bytes")
     return [data[:_HALF], data[_HALF:]]

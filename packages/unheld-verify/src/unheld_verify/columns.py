@@ -27,6 +27,8 @@ _LIFETIME_LEAST = {"charge": 1, "contact": 1, "place": 1, "identity": 32}
 _LATE_MOST = 90
 _CUSTODIANS_MOST = 9
 _EPOCH = date(1970, 1, 1)
+LAST_DAY = (date.max - _EPOCH).days
+"""The last day that has a date: 9999-12-31."""
 _FIRST_MONDAY = 4  # 1970-01-05
 _QUARANTINE_DAYS = 7
 
@@ -72,6 +74,8 @@ class Attestation:
         """The statement, if `public` signed it. Raises VerificationError, or BadInputError when it is not canonical."""
         crypto.verify(public, self.signature, ATTEST_LABEL + self.statement)
         fields: dict[str, Any] = canonical.decode(self.statement)
+        if not isinstance(fields, dict):
+            raise BadInputError("attestation: what is signed is no object")
         return fields
 
 

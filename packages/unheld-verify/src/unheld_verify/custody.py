@@ -298,6 +298,8 @@ def push_of(body: Document) -> Push:
     try:
         pairs: list[EventColumn] = [(cls, day_number(day)) for cls, day in body["columns"]]
         joined = {int(component): bytes.fromhex(keys) for component, keys in body["keys"].items()}
+        if any(len(keys) != 32 * len(pairs) for keys in joined.values()):  # else a short push makes millions of keys
+            raise BadInputError("push: keys are not one for every column")
         keys = {
             pair: {component: keys[32 * at : 32 * at + 32] for component, keys in joined.items()}
             for at, pair in enumerate(pairs)
@@ -358,7 +360,7 @@ def attestation_body(attested: Attestation) -> Document:
 
 def attestation_of(value: Any) -> Attestation:
     """The inverse of `attestation_body`. Raises BadInputError. Nothing of it is true before `Attestation.read`."""
-    try:
+    try:  # an answer has fields of its own beside it
         return Attestation(
             note.base64_bytes(value["statement"], "statement"), note.base64_bytes(value["signature"], "signature")
         )

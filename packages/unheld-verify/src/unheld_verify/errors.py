@@ -23,12 +23,19 @@ Libraries raise; only the command line turns an error into an exit code and a se
 
 from __future__ import annotations
 
+WORDS_MOST = 4_000
+"""Signs of the longest error: a hostile file that is quoted in one shall not flood who reads it."""
+
 
 class UnheldError(Exception):
     """Root of every error raised on purpose. `str(error)` is text for the operator: place, cause, mend."""
 
     exit_code = 1
     status = 500
+
+    def __str__(self) -> str:
+        words = super().__str__()
+        return words if len(words) <= WORDS_MOST else f"{words[: WORDS_MOST - 1]}…"
 
 
 class BadInputError(UnheldError):

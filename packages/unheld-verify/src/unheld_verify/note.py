@@ -164,3 +164,5 @@ def _parse_signature(line: str) -> Signature:
 def _check_name(name: str, where: str) -> None:
     if not name or "+" in name or any(char.isspace() for char in name):
         raise BadInputError(f"{where}: a key's name is not empty and holds neither spaces nor '+'")
+    if any("\ud800" <= char <= "\udfff" for char in name):  # a command line gives bytes that are no UTF-8 so
+        raise BadInputError(f"{where}: a key's name is text in UTF-8")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unheld_verify import canonical, crypto
-from unheld_verify.columns import PARK_REASONS, components, held
+from unheld_verify.columns import LAST_DAY, PARK_REASONS, components, held
 from unheld_verify.errors import BadInputError, WrongKeyError
 
 SHARE_BYTES = 32
@@ -57,6 +57,8 @@ class ParkedHeader:
             raise BadInputError("parked header: a field has the wrong type") from None
         if header.reason not in PARK_REASONS or len(header.store) != 16 or len(header.batch) != 16:
             raise BadInputError("parked header: unknown reason, or an id that is not 16 bytes")
+        if not 0 <= header.period <= LAST_DAY or not 0 <= header.set < 2**32:
+            raise BadInputError("parked header: a period or a custodian set that there cannot be")
         components(header.n, header.t)
         if len(header.boxes) != header.n or header.encode() != data:
             raise BadInputError("parked header: it holds other boxes or spellings than this format writes")

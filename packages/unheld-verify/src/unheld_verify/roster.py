@@ -306,6 +306,8 @@ def transcript_digest(said: Signed) -> bytes:
 def inner(said: Signed, kind: str) -> Signed:
     """The document of an earlier stage that this one carries, or the document itself. Raises BadInputError."""
     stages = ("founded", "transcript", "roster", "draft")
+    if said.kind not in stages:
+        raise BadInputError(f"a {said.kind} carries no {kind}")
     for stage in stages[stages.index(said.kind) + 1 : stages.index(kind) + 1]:
         said = signed.from_json(said.document.get(stage), stage)
     return said

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
 import http.client
+import stat
 import time
 import urllib.request
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import Protocol
 
 from unheld_verify.errors import BadInputError, CannotVerifyError
 
 TIMEOUT_SECONDS = 30.0
 _CHUNK = 1 << 16
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 class Source(Protocol):
@@ -36,6 +37,8 @@ class FolderSource:
     def read(self, path: str, limit: int) -> bytes:
         """See `Source`."""
         try:
+            if not stat.S_ISREG((self.folder / path).stat().st_mode):  # a pipe would be waited for without end
+                raise CannotVerifyError(f"{self.folder / path} is no plain file")
             with (self.folder / path).open("rb") as file:
                 data = file.read(limit + 1)
         except OSError as error:
@@ -68,9 +71,7 @@ class HttpSource:
         request = urllib.request.Request(url, headers={"Accept-Encoding": "gzip, identity"})  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=self.seconds) as response:  # noqa: S310
-                zipped = response.headers.get("Content-Encoding") == "gzip"
-                body = cast("IO[bytes]", gzip.GzipFile(fileobj=response) if zipped else response)
-                data = _read_until(body, limit, deadline)
+                data = _read_until(response, limit, deadline)
         except (OSError, EOFError, ValueError, http.client.HTTPException, zlib.error) as error:
             raise CannotVerifyError(f"{url} cannot be fetched: {error}") from None
         return _within(data, limit, url)
@@ -89,13 +90,17 @@ def open_source(place: str) -> Source:
     return FolderSource(Path(place))
 
 
-def _read_until(body: IO[bytes], limit: int, deadline: float) -> bytes:
+def _read_until(response: http.client.HTTPResponse, limit: int, deadline: float) -> bytes:
+    """The body, unpacked, or more than `limit` bytes of it. What came is taken at once: who trickles is given up."""
+    unzip = zlib.decompressobj(_GZIP) if response.headers.get("Content-Encoding") == "gzip" else None
     pieces, size = [], 0
-    while size <= limit and (piece := body.read(min(_CHUNK, limit + 1 - size))):
-        pieces.append(piece)
-        size += len(piece)
+    while size <= limit and (raw := response.read1(_CHUNK)):
+        pieces.append(unzip.decompress(raw, limit + 1 - size) if unzip else raw)
+        size += len(pieces[-1])
         if time.monotonic() > deadline:
             raise TimeoutError("it took too long")
+    if size <= limit and (response.length or (unzip is not None and not unzip.eof)):
+        raise EOFError("it was cut off")
     return b"".join(pieces)
 
 

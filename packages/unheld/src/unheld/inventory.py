@@ -25,6 +25,11 @@ class Place:
     checked: str
 
 
+_KINDS = {
+    name: bool if name == "covered" else str for name in ("name", "owner", "holds", "retention", "covered", "checked")
+}
+
+
 class Inventory:
     """The list beside a store. A person keeps it; nothing is discovered by itself."""
 
@@ -72,6 +77,10 @@ def _read(path: Path) -> list[Place]:
         return []
     try:
         listed: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["places"]
-        return [Place(**place) for place in listed]
-    except (ValueError, KeyError, TypeError):
-        raise BadInputError(f"{path}: is no inventory; mend it or put back the last good copy") from None
+        places = [Place(**place) for place in listed]
+        sound = all(type(getattr(place, name)) is kind for place in places for name, kind in _KINDS.items())
+    except (ValueError, KeyError, TypeError, RecursionError):
+        sound = False
+    if not sound:
+        raise BadInputError(f"{path}: is no inventory; mend it or put back the last good copy")
+    return places

@@ -78,10 +78,8 @@ class Ledger:
 
         The log is asked first: a store that is gone may have published entries that no plan here knows of.
         """
-        path = self._folder / _PLAN
-        listed = canonical.decode(path.read_bytes())["entries"] if path.exists() else []
         own = [kept.opening.entry for kept in self.kept()]
-        placed = {bytes.fromhex(entry): index for entry, index in listed if index >= writer.size}
+        placed = {entry: index for entry, index in _fixed(self._folder / _PLAN) if index >= writer.size}
         placed |= places_of(own, Log(writer.source), writer.size)
         return [_Placed(index, entry) for entry, index in placed.items()]
 
@@ -148,10 +146,34 @@ def published(opening: Opening, log: Log, key: Key) -> bool:
     return opening.entry in places_of([opening.entry], log, size)
 
 
+def _fixed(path: Path) -> list[tuple[bytes, int]]:
+    """Entries with the places that were fixed for them."""
+    if not path.exists():
+        return []
+    try:
+        document = canonical.decode(path.read_bytes())
+        listed = [(statement.hex_bytes(entry, "entry"), index) for entry, index in document["entries"]]
+        sound = (
+            set(document) == {"v", "entries"}
+            and type(document["v"]) is int
+            and document["v"] == 1
+            and all(map(_is_place, listed))
+        )
+    except (BadInputError, KeyError, TypeError, ValueError) as error:
+        raise BadInputError(f"{path}: are no places of the ledger ({error}); put back the last good copy") from None
+    if not sound:
+        raise BadInputError(f"{path}: has other fields or values than this version writes; put back the last good copy")
+    return listed
+
+
+def _is_place(item: tuple[bytes, int]) -> bool:
+    return len(item[0]) == statement.ENTRY_BYTES and type(item[1]) is int and item[1] >= 0
+
+
 def _read(path: Path) -> Kept:
     try:
         document = canonical.decode(path.read_bytes())
-        known = set(document) == {"v", "due", "r", "statement"} and document["v"] == 1
+        known = set(document) == {"v", "due", "r", "statement"} and type(document["v"]) is int and document["v"] == 1
         opening = statement.parse_opening({name: document[name] for name in ("r", "statement")})
         due = document["due"] if known and type(document["due"]) is int else None
     except (BadInputError, KeyError, TypeError) as error:

@@ -54,6 +54,8 @@ class Keeper:
             return self._letter(data)
         except UnheldError as error:
             return custody.refused(str(error)[:200])
+        except (AttributeError, KeyError, TypeError, ValueError):  # of somebody whose signature was not yet checked
+            return custody.refused("this cannot be read")
 
     def close(self) -> None:
         """Let go of the folder, and drop every door."""

@@ -191,9 +191,16 @@ def standing_fields(standing: Standing) -> Document:
 
 
 def standing_of(said: Document) -> Standing:
-    """The inverse of `standing_fields`."""
-    rows = {int(number): int(count) for number, count in said["rows"].items()}
-    return Standing(int(said["generation"]), _key(said["head"]), bool(said["erasing"]), rows, str(said["words"]))
+    """The inverse of `standing_fields`. Raises BadInputError."""
+    try:
+        rows = {int(number): int(count) for number, count in said["rows"].items()}
+        made = Standing(int(said["generation"]), _key(said["head"]), bool(said["erasing"]), rows, str(said["words"]))
+        sound = signed.same(standing_fields(made), said)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        sound = False
+    if not sound:
+        raise BadInputError("answer: a standing that this version does not write")
+    return made
 
 
 def part_ask(part: Part) -> Ask:

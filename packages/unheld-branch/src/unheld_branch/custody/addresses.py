@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from unheld_slots import durable
 from unheld_slots.places import read_toml
+from unheld_verify.checkpoint import is_decimal
 from unheld_verify.errors import BadInputError
 from unheld_verify.roster import custodian_name
 
@@ -26,7 +27,7 @@ def read(path: Path) -> dict[int, dict[str, str]]:
     """Names and URLs by set. Raises BadInputError naming what cannot be read."""
     found = read_toml(path)
     for title, named in found.items():
-        if not title.startswith(_SET) or not title.removeprefix(_SET).isdecimal() or not isinstance(named, dict):
+        if not title.startswith(_SET) or not is_decimal(title.removeprefix(_SET)) or not isinstance(named, dict):
             raise BadInputError(f"{path}: {title}: write [set-NUMBER], and in it lines of NAME = URL")
         for url in named.values():
             check_url(url, f"{path}: {title}")

@@ -20,6 +20,7 @@ from typing import Any
 
 from unheld_slots import durable
 from unheld_verify import canonical, columns, crypto, custody
+from unheld_verify.checkpoint import is_decimal
 from unheld_verify.columns import Attestation, EventColumn
 from unheld_verify.errors import BadInputError, DiskError, StateError, UnheldError, VerificationError
 from unheld_verify.roster import Roster
@@ -99,7 +100,8 @@ class Attested:
             attested = custody.attestation_of(canonical.decode(path.read_bytes()))
             said = canonical.decode(attested.statement)
             roster = next(one for one in self._sets if one.draft.set == said["set"])
-            return attested, attested.read(roster.signs[said["custodian"]])
+            keys = dict(enumerate(roster.signs))  # a list would take -1 for its last
+            return attested, attested.read(keys[said["custodian"]])
         except (UnheldError, LookupError, TypeError, StopIteration) as error:
             raise VerificationError(
                 f"{path}: not what a custodian of this store signed ({error}); remove it, they attest again"
@@ -128,7 +130,7 @@ class _Seen(MutableMapping[int, tuple[int, str]]):
         try:
             found = canonical.decode(self._path.read_bytes()) if self._path.is_file() else {}
             sound = all(
-                number.isdecimal() and index.isdecimal() and [type(one) for one in stamp] == [int, str]
+                is_decimal(number) and is_decimal(index) and [type(one) for one in stamp] == [int, str]
                 for number, held in found.items()
                 for index, stamp in held.items()
             )

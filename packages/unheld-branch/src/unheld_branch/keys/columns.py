@@ -58,8 +58,8 @@ class DayKeys:
         rows = [data[at : at + size] for at in range(_HEAD, len(data), size)]
         if data[:8] != _MAGIC or len(data) != _HEAD + int.from_bytes(data[18:22], "big") * size:
             raise BadInputError("day keys: not of a version known here, or cut off")
-        if any(row[0] not in CLASS_NAMES for row in rows):
-            raise BadInputError("day keys: a column of an unknown class")
+        if any(row[0] not in CLASS_NAMES or int.from_bytes(row[1:5], "big") > columns.LAST_DAY for row in rows):
+            raise BadInputError("day keys: a column of an unknown class, or of a day that has no date")
         keys = {
             (CLASS_NAMES[row[0]], int.from_bytes(row[1:5], "big")): tuple(
                 row[at : at + _KEY] for at in range(_NAME, size, _KEY)

@@ -7,7 +7,7 @@ never changes what is kept.
 from __future__ import annotations
 
 import dataclasses
-import tomllib
+from collections import Counter
 from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +19,13 @@ from unheld_branch.records.identities import ACCEPT, BARE, SCHEMES, NumberRule
 from unheld_branch.records.places import CELL_FORMATS, CoarsenRule
 from unheld_branch.records.schema import EVENT_TYPES, RECORD_FIELDS, REGISTRY_FIELDS, Field, fact
 from unheld_branch.records.times import TimeRule
+from unheld_slots import toml
 from unheld_verify.errors import BadInputError
 
 KINDS = ("records", "registry")
 FORMATS = ("csv", "parquet")
 ENCODINGS = ("utf-8", "latin-1", "cp1252", "utf-16")
+_SCALE_MOST = 10**12
 MAX_BAD = 0.01
 """The most that a mapping can allow: beyond one bad row in a hundred the mapping is wrong, not the rows."""
 
@@ -91,18 +93,21 @@ class Mapping:
 def mapping_of(path: Path) -> Mapping:
     """Read a mapping file. Raises BadInputError naming file, place in it and mend."""
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"{path}: the mapping cannot be read ({error}); `unheld map FILE` proposes one") from None
-    return parse(text, str(path))
+        found = toml.read(path)
+    except (FileNotFoundError, BadInputError) as error:
+        words = str(error).removeprefix(f"{path}: ")
+        raise BadInputError(f"{path}: the mapping cannot be read ({words}); `unheld map FILE` proposes one") from None
+    return _placed(found, str(path))
 
 
 def parse(text: str, place: str) -> Mapping:
     """A mapping from TOML text. Raises BadInputError naming `place`, the place in it and the mend."""
+    return _placed(toml.loads(text.encode("utf-8", "surrogatepass"), place), place)
+
+
+def _placed(found: dict[str, Any], place: str) -> Mapping:
     try:
-        return _mapping(_Table(tomllib.loads(text), ""), place)
-    except tomllib.TOMLDecodeError as error:
-        raise BadInputError(f"{place}: not TOML: {error}") from None
+        return _mapping(_Table(found, ""), place)
     except BadInputError as error:
         raise BadInputError(f"{place}: {error}") from None
 
@@ -188,9 +193,15 @@ def _csv(table: _Table, base: CsvShape) -> CsvShape:
         decimal=table.choice("decimal", (".", ","), base.decimal),
     )
     table.done()
-    if len(shape.delimiter) != 1 or len(shape.quote) > 1 or shape.delimiter in "\r\n":
-        raise BadInputError(f"{table.at('delimiter')}: delimiter is one character, quote one or none")
+    if not (_is_sign(shape.delimiter) and (_is_sign(shape.quote) or not shape.quote)):
+        raise BadInputError(f"{table.at('delimiter')}: delimiter is one character of ASCII, quote one or none")
+    if shape.delimiter == shape.quote:
+        raise BadInputError(f"{table.at('delimiter')}: delimiter and quote are the same sign")
     return shape
+
+
+def _is_sign(text: str) -> bool:
+    return len(text) == 1 and text.isascii() and text not in "\r\n\0"
 
 
 def _numbers(table: _Table) -> NumberRule:
@@ -225,11 +236,18 @@ def _column(table: _Table, name: str, kind: str) -> ColumnRule | None:
         scheme=table.choice("scheme", SCHEMES, "number"),
         via=table.texts("via"),
         values=_texts_table(table.table("values")),
-        scale=float(table.take("scale", (float, int), 1.0)),  # type: ignore[arg-type]
+        scale=_scale(table),
         format=table.choice("format", ("", *CELL_FORMATS), ""),
     )
     table.done()
     return rule if class_name else None
+
+
+def _scale(table: _Table) -> float:
+    given: float = table.take("scale", (float, int), 1.0)  # type: ignore[arg-type]
+    if not -_SCALE_MOST <= given <= _SCALE_MOST:
+        raise BadInputError(f"{table.at('scale')}: {str(given)[:40]} is no factor; choose up to {_SCALE_MOST:,}")
+    return float(given)
 
 
 def _field(table: _Table, kind: str, name: str, class_name: str) -> Field:
@@ -287,8 +305,8 @@ def _max_bad(top: _Table) -> float:
 def _check(mapping: Mapping) -> None:
     """What is wrong only between tables."""
     names = [rule.field.name for rule in mapping.columns]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(names).items():
+        if count > 1:
             raise BadInputError(f"[columns]: two columns fill the field {name!r}: take the class away from one")
     if mapping.kind == "records":
         _check_record(mapping, set(names))

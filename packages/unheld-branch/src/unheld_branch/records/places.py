@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unheld_branch.records.identities import FREE_NUMBER
+from unheld_verify.checkpoint import is_decimal
 from unheld_verify.errors import BadInputError
 
 # 3GPP TS 23.003: MCC 3 digits, MNC 2 or 3, then area code and cell in decimal or hexadecimal, with or without signs
@@ -37,7 +38,7 @@ class CoarsenRule:
         kind, _, word = text.partition(":")
         if text == "none":
             return cls()
-        if kind == "prefix" and word.isascii() and word.isdecimal() and 0 < int(word) <= 63:
+        if kind == "prefix" and is_decimal(word) and 0 < int(word) <= 63:
             return cls("prefix", length=int(word))
         if kind == "lookup" and word:
             return cls("lookup", table=word)

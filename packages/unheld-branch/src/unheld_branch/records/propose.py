@@ -10,12 +10,14 @@ import codecs
 import json
 import re
 from collections.abc import Sequence
+from csv import Error as CsvError
 from csv import reader as line_reader
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from unheld_branch.records.codecs import parquet
@@ -27,6 +29,7 @@ _LOOK_BYTES = 1 << 20
 _LOOK_ROWS = 1000
 _SHOWN_ROWS = 5
 _SHOWN_SIGNS = 24
+_CELL_SIGNS = 200
 _DELIMITERS = ",;\t|"
 
 
@@ -89,13 +92,23 @@ def _look(path: Path) -> _Look:
 def _look_parquet(path: Path) -> _Look:
     try:
         with pq.ParquetFile(path) as file:
-            first = next(file.iter_batches(_LOOK_ROWS), None)
             names = tuple(file.schema_arrow.names)
-    except (OSError, pa.ArrowException) as error:
+        with pq.ParquetFile(path, read_dictionary=list(names)) as file:
+            first = next(file.iter_batches(_LOOK_ROWS), None)
+        columns = [] if first is None else [_cells(column) for column in first.columns]
+    except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
         raise BadInputError(f"{path}: not Parquet, or damaged ({type(error).__name__}); get the file again") from None
-    columns = [] if first is None else [parquet.as_text(column).to_pylist() for column in first.columns]
     rows = tuple(tuple(cell or "" for cell in row) for row in zip(*columns, strict=True))
     return _Look("parquet", "utf-8", ",", True, names, rows)
+
+
+def _cells(column: pa.Array) -> list[str | None]:
+    """The beginning of every text of a column."""
+    if not pa.types.is_dictionary(column.type):
+        texts: list[str | None] = pc.utf8_slice_codeunits(parquet.as_text(column), 0, _CELL_SIGNS).to_pylist()
+        return texts
+    words = pc.utf8_slice_codeunits(parquet.as_text(column.dictionary), 0, _CELL_SIGNS).to_pylist()
+    return [None if at is None else words[at] for at in column.indices.to_pylist()]
 
 
 def _look_text(data: bytes, name: str) -> _Look:
@@ -104,7 +117,10 @@ def _look_text(data: bytes, name: str) -> _Look:
     if "\0" in text or not lines:
         raise BadInputError(f"{name}: line 1: this is no text table; name a CSV or Parquet file")
     delimiter = _delimiter(lines)
-    rows = [tuple(row) for row in line_reader(islice(lines, _LOOK_ROWS), delimiter=delimiter)]
+    try:
+        rows = [tuple(row) for row in line_reader(islice(lines, _LOOK_ROWS), delimiter=delimiter)]
+    except CsvError as error:
+        raise BadInputError(f"{name}: this is no text table ({error}); name a CSV or Parquet file") from None
     width = len(rows[0])
     rows = [row for row in rows if len(row) == width]
     header = _has_header(rows)
@@ -139,7 +155,9 @@ def _has_header(rows: Sequence[tuple[str, ...]]) -> bool:
     """A header has only words, each once, and below at least one of them stand digits. In doubt there is none: a first
     row taken for a header would be shown."""
     first, below = rows[0], rows[1:]
-    words = all(re.fullmatch(r"[^\W\d][^\d]*\d{0,3}[^\d]*", cell) for cell in first) and len(set(first)) == len(first)
+    words = all(re.fullmatch(r"[^\W\d][^\d]*+(?:\d{1,3}[^\d]*+)?", cell) for cell in first) and len(set(first)) == len(
+        first
+    )
     digits = any(row[n][:1].isdigit() or row[n][:1] in {"+", "-"} for row in below for n in range(len(first)) if row[n])
     return words and digits
 

@@ -29,6 +29,7 @@ from unheld_slots import durable
 from unheld_verify import canonical, crypto
 from unheld_verify.errors import (
     AwayError,
+    BadInputError,
     NoStoreError,
     RolledBackError,
     SealedError,
@@ -330,5 +331,11 @@ def _moment(seconds: int) -> str:
 def _read(path: Path) -> dict[str, tuple[int, int]]:
     if not path.is_file():
         return {}
-    said = canonical.decode(path.read_bytes())
-    return {name: (held["since"], held["generation"]) for name, held in said["away"].items()}
+    try:
+        said = canonical.decode(path.read_bytes())
+        found = {name: (held["since"], held["generation"]) for name, held in said["away"].items()}
+    except (BadInputError, KeyError, TypeError, AttributeError) as error:
+        raise BadInputError(f"{path}: cannot be read ({error}); put it back from a copy of the store") from None
+    if any(type(number) is not int or not 0 <= number < 2**53 for pair in found.values() for number in pair):
+        raise BadInputError(f"{path}: times or generations are no numbers; put it back from a copy of the store")
+    return found

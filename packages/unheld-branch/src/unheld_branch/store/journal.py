@@ -10,7 +10,7 @@ from unheld_branch.store import files, policy
 from unheld_branch.store.files import ColumnFile
 from unheld_branch.store.policy import Policy
 from unheld_verify import canonical, columns, crypto, plan
-from unheld_verify.errors import VerificationError
+from unheld_verify.errors import BadInputError, VerificationError
 
 Entry = Mapping[str, Any]
 
@@ -126,7 +126,13 @@ def fold(genesis: Policy, rows: Iterable[tuple[int, bytes, bytes]]) -> Catalog:
         expected = next_head(catalog.head, entry)
         if expected != head:
             raise VerificationError(f"journal: entry {generation} was altered; its head does not follow from the last")
-        apply(catalog, canonical.decode(entry))
+        try:
+            apply(catalog, canonical.decode(entry))
+        except (BadInputError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise VerificationError(
+                f"journal: entry {generation} has other fields or values than this version writes ({error!r}); "
+                "restore the catalog from a copy"
+            ) from None
         catalog.generation, catalog.head = generation, head
     return catalog
 

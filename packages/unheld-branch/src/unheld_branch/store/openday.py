@@ -79,7 +79,7 @@ class OpenDaySlot:
         """
         try:
             state = self._sealed.load()
-            if state[:8] not in (_NONE, _MAGIC):
+            if state != _NONE and state[:8] != _MAGIC:
                 raise BadInputError("the open day's state is of a version not known here")
             return None if state == _NONE else OpenDay(DayKeys.from_bytes(state[40:]), state[8:40])
         except (DiskError, StateUnknownError):

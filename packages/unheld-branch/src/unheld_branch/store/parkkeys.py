@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from unheld_slots import durable
 from unheld_verify import canonical, crypto, custody, signed
@@ -68,7 +69,12 @@ def _place(said: Signed) -> tuple[int, int]:
 def _held(folder: Path) -> dict[tuple[int, int], Signed]:
     path = folder / _FILE
     try:
-        listed = canonical.decode(path.read_bytes())["parkings"] if path.exists() else []
-        return {_place(one): one for one in (signed.from_json(value, "parking") for value in listed)}
+        whole: Any = canonical.decode(path.read_bytes()) if path.exists() else {"v": 2, "parkings": []}
+        listed = whole["parkings"]
+        held = {_place(one): one for one in (signed.from_json(value, "parking") for value in listed)}
+        known = set(whole) == {"v", "parkings"} and signed.same(whole["v"], 2)
     except (OSError, BadInputError, KeyError, TypeError) as error:
         raise StateError(f"{path}: cannot be read ({error}); remove the file and open a day") from None
+    if not known:
+        raise StateError(f"{path}: not of a version known here; remove the file and open a day")
+    return held

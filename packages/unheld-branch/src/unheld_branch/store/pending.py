@@ -34,11 +34,18 @@ def has(folder: Path, one: Plan) -> bool:
 
 def plans(folder: Path, today: int, lifetimes: Mapping[str, int]) -> list[Plan]:
     """The plans that are still to be brought; those whose columns have all lapsed are dropped here."""
-    found = [plan.decode(path.read_bytes()) for path in sorted((folder / _FOLDER).glob("*.plan"))]
+    found = [_plan(path) for path in sorted((folder / _FOLDER).glob("*.plan"))]
     for one in found:
         if _due(one, lifetimes) <= today:
             done(folder, one)
     return [one for one in found if _due(one, lifetimes) > today]
+
+
+def _plan(path: Path) -> Plan:
+    try:
+        return plan.decode(path.read_bytes())
+    except BadInputError as error:
+        raise BadInputError(f"{path}: {error}; put it back from a copy of the store") from None
 
 
 def _due(one: Plan, lifetimes: Mapping[str, int]) -> int:
@@ -69,13 +76,21 @@ def buried(
     """
     found = []
     for path in sorted((folder / _FOLDER).glob("*.tombstones")):
-        listed = canonical.decode(path.read_bytes())
-        one = plan.decode(note.base64_bytes(listed["plan"], "plan"))
+        one, hashes = _tombstones(path)
         if _due(one, lifetimes) <= today:
             durable.remove_file(path)
         elif path.stem in applied:
-            found.append((one, {bytes.fromhex(each) for each in listed["hashes"]}))
+            found.append((one, hashes))
     return found
+
+
+def _tombstones(path: Path) -> tuple[Plan, set[bytes]]:
+    try:
+        listed = canonical.decode(path.read_bytes())
+        one = plan.decode(note.base64_bytes(str(listed["plan"]), "plan"))
+        return one, {bytes.fromhex(each) for each in listed["hashes"]}
+    except (BadInputError, KeyError, TypeError, ValueError) as error:
+        raise BadInputError(f"{path}: cannot be read ({error}); put it back from a copy of the store") from None
 
 
 def acknowledged(folder: Path, one: Plan, left: Collection[bytes]) -> None:

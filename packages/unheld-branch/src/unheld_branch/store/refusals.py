@@ -54,9 +54,13 @@ def _read(folder: Path) -> dict[str, Refusal]:
     path = folder / _FILE
     try:
         found: dict[str, Any] = canonical.decode(path.read_bytes())["refused"] if path.is_file() else {}
-        return {digest: Refusal(digest=digest, **fields) for digest, fields in found.items()}
+        read = {digest: Refusal(digest=digest, **fields) for digest, fields in found.items()}
+        words = [text for one in read.values() for text in (one.act, one.why) if columns.day_number(one.day) >= 0]
     except (OSError, BadInputError, KeyError, TypeError, AttributeError) as error:
         raise BadInputError(f"{path}: cannot be read ({error}); remove it, it only tells of refused plans") from None
+    if not all(isinstance(text, str) for text in words):
+        raise BadInputError(f"{path}: a field is no text; remove it, it only tells of refused plans")
+    return read
 
 
 def _write(folder: Path, held: dict[str, Refusal], today: int) -> None:

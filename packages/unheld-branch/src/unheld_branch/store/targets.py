@@ -36,11 +36,16 @@ class Targets:
 
 def decode_targets(data: bytes) -> Targets:
     """The inverse of `Targets.encode`. Raises BadInputError."""
-    if not data or len(data) % _ENTRY:
+    count, rest = divmod(len(data), _ENTRY)
+    if rest or count < _LEAST_ENTRIES or count & (count - 1):
         raise BadInputError("plan: its entries are cut off")
     table = np.frombuffer(data, np.uint8).reshape(-1, _ENTRY)
-    table = table[table[:, 4:].any(axis=1)]
+    filled = table[:, 4:].any(axis=1)
+    padding = table[np.count_nonzero(filled) :]
+    table = table[filled]
     numbers = np.ascontiguousarray(table[:, :4]).view(">u4").reshape(-1)
+    if padding.any() or (numbers[1:] < numbers[:-1]).any():
+        raise BadInputError("plan: its entries are not in the order in which this version writes them")
     return Targets(
         {int(n): (table[numbers == n, 4:20].copy(), table[numbers == n, 20:].copy()) for n in np.unique(numbers)}
     )

@@ -24,6 +24,9 @@ from unheld_branch.workflows.delivery import Delivery, at_most, drafted
 from unheld_branch.workflows.ingest import Options, Refusal, digest, ensure_dedup, known, reader_of
 from unheld_slots import durable
 from unheld_verify.errors import BadInputError, SealedError, StateError
+from unheld_verify.words import one_line
+
+_WORDS_MOST = 200
 
 
 @dataclass
@@ -123,10 +126,18 @@ def unpark(store: Store, custodians: Custodians, batch: str) -> Delivery:
     shares = custodians.open_parked(header.encode())
     names = next((one.draft.names for one in store.sets() if one.draft.set == header.set), ())
     with drafted(store, Sealer(store.folder, store.policy.store_id, open_day), unparks=batch) as draft:
-        stream = pa.ipc.open_stream(_Joined(formats.open_parked(path, shares, names)))
-        for table in _chunks(stream):
+        for table in records(formats.open_parked(path, shares, names), path):
             draft.take(table)
         return draft.commit()
+
+
+def records(pieces: Iterator[bytes], path: Path) -> Iterator[pa.Table]:
+    """The records that were parked, from the plaintext of their file. Raises BadInputError for other bytes."""
+    try:
+        yield from _chunks(pa.ipc.open_stream(_Joined(pieces)))
+    except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
+        words = one_line(str(error))[:_WORDS_MOST]
+        raise BadInputError(f"{path}: what is parked there are no records ({words}); park the source anew") from None
 
 
 def _chunks(stream: pa.ipc.RecordBatchStreamReader) -> Iterator[pa.Table]:

@@ -7,7 +7,6 @@ system; they name subscribers, so the sink is off unless named, and `status` lis
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from pyarrow import csv
 
 from unheld_branch.records.totals import Totals
 from unheld_slots import durable
+from unheld_slots.places import read_toml
 from unheld_verify import columns, crypto
 from unheld_verify.errors import BadInputError
 
@@ -49,10 +49,9 @@ def read(folder: Path) -> Sinks:
     Raises BadInputError naming the place in the file.
     """
     path = folder / SETTINGS
-    try:
-        table = tomllib.loads(path.read_text("utf-8")).get("sinks", {}) if path.exists() else {}
-    except tomllib.TOMLDecodeError as error:
-        raise BadInputError(f"{path}: {error}") from None
+    table = read_toml(path).get("sinks", {})
+    if not isinstance(table, dict) or not all(isinstance(place, str) for place in table.values()):
+        raise BadInputError(f"{path}: [sinks] names folders, as text in quotes")
     if unknown := set(table) - {"totals", "charge"}:
         raise BadInputError(f"{path}: [sinks] has no {', '.join(sorted(unknown))}; known are totals and charge")
     return Sinks(*(folder / table[name] if name in table else None for name in ("totals", "charge")))

@@ -119,11 +119,16 @@ class Folder:
 
     def wish(self) -> Wish:
         """What the newest grant was to be for. Raises StateError where there is none, BadInputError."""
-        document = canonical.decode(self._read(_WISH))
+        data = self._read(_WISH)
         try:
-            return Wish(tuple(document["classes"]), int(document["begins"]), int(document["ends"]))
-        except (KeyError, TypeError, ValueError):
-            raise BadInputError(f"{self.path / _WISH}: was altered; sign a new grant with unheld access ask") from None
+            document = canonical.decode(data)
+            wish = Wish(tuple(document["classes"]), document["begins"], document["ends"])
+            sound = wish.encode() == data and type(wish.begins) is type(wish.ends) is int
+        except (BadInputError, KeyError, TypeError):
+            sound = False
+        if not sound:
+            raise BadInputError(f"{self.path / _WISH}: was altered; sign a new grant with unheld access ask")
+        return wish
 
     def files(self) -> Sequence[HeldFile]:
         """The column files of the grant, in the slip's order."""

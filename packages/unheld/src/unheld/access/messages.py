@@ -182,9 +182,13 @@ def answers_of(data: bytes, asked: Signed) -> tuple[dict[tuple[int, int], bytes]
         raise BadInputError("answers: they are for another grant; take those for the newest one in this folder")
     try:
         values = {(int(a), int(b)): note.base64_bytes(text, "answer") for a, b, text in document["answers"]}
-        return values, {(int(a), int(b)): str(words) for a, b, words in document["silent"]}
-    except (KeyError, TypeError, ValueError) as error:
+        silent = {(int(a), int(b)): str(words) for a, b, words in document["silent"]}
+        sound = answers(asked, values, silent) == data
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadInputError(f"answers: {error!r}") from None
+    if not sound:
+        raise BadInputError("answers: fields or values that this version does not write")
+    return values, silent
 
 
 def wanted(store: bytes, buckets: tuple[Bucket, ...]) -> bytes:
@@ -197,9 +201,12 @@ def wanted_of(data: bytes, store: bytes) -> tuple[Bucket, ...]:
     """The buckets asked for. Raises BadInputError, also for another store's."""
     document = _of_store(data, "access-wanted", store)
     try:
-        return tuple(_bucket(item) for item in document["buckets"])
+        buckets = tuple(_bucket(item) for item in document["buckets"])
     except (KeyError, TypeError, ValueError) as error:
         raise BadInputError(f"request for blocks: {error!r}") from None
+    if wanted(store, buckets) != data:
+        raise BadInputError("request for blocks: fields or values that this version does not write")
+    return buckets
 
 
 def blocks(store: bytes, filled: tuple[Filled, ...]) -> bytes:
@@ -215,9 +222,12 @@ def blocks_of(data: bytes, store: bytes) -> tuple[Filled, ...]:
     """The inverse of `blocks`. Raises BadInputError."""
     document = _of_store(data, "access-blocks", store)
     try:
-        return tuple(_filled(*item) for item in document["buckets"])
+        filled = tuple(_filled(*item) for item in document["buckets"])
     except (KeyError, TypeError, ValueError) as error:
         raise BadInputError(f"blocks: {error!r}") from None
+    if blocks(store, filled) != data:
+        raise BadInputError("blocks: fields or values that this version does not write")
+    return filled
 
 
 def masked(prefix: bytes, bits: int) -> bytes:

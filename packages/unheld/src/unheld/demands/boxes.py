@@ -34,6 +34,14 @@ def write_named(folder: Path, public: bytes, ids: bytes, named: Named) -> None:
 def read_named(folder: Path, private: bytes, ids: bytes) -> Named:
     """Open what `write_named` sealed. Raises WrongKeyError, or BadInputError for a box that is missing."""
     document = canonical.decode(_open(folder / NAMED, private, _NAMED_INFO + ids))
+    known = isinstance(document, dict) and set(document) == {"v", "parties", "note"} and document["v"] is not True
+    if (
+        not known
+        or document["v"] != 1
+        or not isinstance(document["parties"], list)
+        or not isinstance(document["note"], str)
+    ):
+        raise BadInputError(f"{folder / NAMED}: not of a version known here; use the program that sealed it")
     return Named(tuple(receipt.parse_party(party) for party in document["parties"]), document["note"])
 
 

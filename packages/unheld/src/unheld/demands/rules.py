@@ -7,7 +7,7 @@ files in `<register>/rules/`.
 
 from __future__ import annotations
 
-import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,6 +19,7 @@ from unheld.assembly import Deployment
 from unheld.demands import codes
 from unheld.demands.conditions import CONDITIONS, NARROWING, SUSPICIONS, Case, Law, Period, Trigger
 from unheld.demands.model import UNKNOWN, Demand, Finding, Held
+from unheld_slots import toml
 from unheld_verify import columns, crypto
 from unheld_verify.errors import BadInputError
 
@@ -116,10 +117,7 @@ def shipped_packs() -> list[Pack]:
 
 def parse(data: bytes, place: str) -> Pack:
     """Read a pack. Raises BadInputError naming the file, the rule and the mend."""
-    try:
-        read = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInputError(f"{place}: is no TOML: {error}") from None
+    read = toml.loads(data, place)
     _keys(read, _PACK_KEYS, set(_LISTS), place)
     for name in _PACK_KEYS:
         _text(read, name, place, empty=name == "country")
@@ -232,5 +230,5 @@ def _date(item: Mapping[str, Any], name: str, where: str) -> int:
 
 
 def _once(kind: str, ids: list[str], place: str) -> None:
-    if twice := sorted({id_ for id_ in ids if ids.count(id_) > 1}):
+    if twice := sorted(id_ for id_, count in Counter(ids).items() if count > 1):
         raise BadInputError(f"{place}: {kind} {', '.join(twice)} is there twice; give each its own id")

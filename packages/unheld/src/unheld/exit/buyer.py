@@ -22,6 +22,7 @@ UNKNOWN = "unknown"
 _SHARE_KEYS = {"owner", "of", "percent", "from", "to", "source", "date"}
 _FACT_KEYS = {"about", "says", "source", "date"}
 _NETWORK = "the network"
+_ITEMS_MOST = 500
 
 BLANK = """\
 # A buyer record. Every fact needs a source and the date of that source. What nobody knows is "unknown": write it so.
@@ -128,6 +129,8 @@ def _items(given: Mapping[str, Any], name: str) -> Iterable[tuple[str, Mapping[s
     listed = given.get(name, [])
     if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
         raise BadInputError(f"{name}: write [[{name}]] above each")
+    if len(listed) > _ITEMS_MOST:
+        raise BadInputError(f"{name}: {len(listed):,} are too many for one record; at most {_ITEMS_MOST:,}")
     return [(f"[[{name}]] {number}", item) for number, item in enumerate(listed, 1)]
 
 

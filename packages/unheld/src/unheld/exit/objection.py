@@ -62,7 +62,7 @@ def new_key() -> GroupKey:
 def decode_key(text: str) -> GroupKey:
     """Read a key file. Raises BadInputError that repeats nothing of it."""
     parts = text.strip().removeprefix(_PRIVATE).split("+", 2)
-    if not text.startswith(_PRIVATE) or len(parts) != 3:
+    if not text.startswith(_PRIVATE) or len(parts) != 3 or not text.isascii():
         raise BadInputError("this is no group's key; unheld exit group key makes one")
     try:
         data = base64.b64decode(parts[2], validate=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,6 +13,7 @@ from typing import Any
 from unheld.exit.allowed import IMSI, TABLES, Known
 from unheld_branch.records.identities import BARE, NumberRule
 from unheld_branch.records.mapping import ENCODINGS, FORMATS, CsvShape
+from unheld_slots import toml as reading
 from unheld_verify.errors import BadInputError
 
 _PLMN = re.compile(r"(?:[2-7][0-9]{2}|901|999|001)[0-9]{2,3}")
@@ -55,13 +55,9 @@ def read(path: Path, home: str) -> Spec:
 def toml(path: Path, **options: Any) -> dict[str, Any]:
     """A TOML file's document. Raises BadInputError naming the file."""
     try:
-        return tomllib.loads(path.read_text("utf-8"), **options)
-    except OSError as error:
-        raise BadInputError(f"{path}: cannot be read ({error.strerror}); mend the path or its rights") from None
-    except UnicodeDecodeError:
-        raise BadInputError(f"{path}: is no text (UTF-8); is it the right file?") from None
-    except tomllib.TOMLDecodeError as error:
-        raise BadInputError(f"{path}: not TOML: {error}") from None
+        return reading.read(path, **options)
+    except FileNotFoundError:
+        raise BadInputError(f"{path}: cannot be read (there is no such file); mend the path") from None
 
 
 def known(given: Mapping[str, Any], names: set[str], place: str) -> None:

@@ -7,8 +7,10 @@ would swallow the rest of a file.
 from __future__ import annotations
 
 import codecs
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from csv import Error as CsvError
 from csv import reader as line_reader
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +27,7 @@ from unheld_verify.errors import BadInputError, InternalError
 
 LONGEST_LINE = 1 << 20
 """Bytes of the longest line that is read; beyond it the file is no table of records."""
+MOST_COLUMNS = 4_096
 _WORKERS = 2
 Numbers = npt.NDArray[np.int64]
 Kinds = Mapping[str, pa.DataType]
@@ -146,20 +149,27 @@ def _without_header(block: Block, shape: CsvShape, name: str) -> tuple[Block, Se
         return block, shape.columns
     line, _, rest = block.data.partition(b"\n")
     try:
-        columns = _cells(line.decode(), shape)
+        columns = _cells(line.decode(), shape, name)
     except UnicodeDecodeError:
         raise BadInputError(f"{name}: line 1: not {shape.encoding}; mend: encoding in [csv]") from None
     return Block(rest, block.first + 1, block.count - 1, block.short), columns
 
 
-def _cells(line: str, shape: CsvShape) -> list[str]:
+def _cells(line: str, shape: CsvShape, name: str) -> list[str]:
     quoted = {"quotechar": shape.quote} if shape.quote else {"quoting": 3}
-    rows = list(line_reader([line.rstrip("\r")], delimiter=shape.delimiter, **quoted))
+    try:
+        rows = list(line_reader([line.rstrip("\r")], delimiter=shape.delimiter, **quoted))
+    except CsvError as error:
+        raise BadInputError(
+            f"{name}: line 1: no names of columns ({error}); mend delimiter and quote in [csv]"
+        ) from None
     return rows[0] if rows else []
 
 
 def _check_columns(columns: Sequence[str], wanted: Collection[str], shape: CsvShape, name: str) -> None:
-    twice = next((column for column in columns if columns.count(column) > 1), None)
+    if len(columns) > MOST_COLUMNS:
+        raise BadInputError(f"{name}: line 1: {len(columns):,} columns are too many; mend delimiter in [csv]")
+    twice = next((column for column, count in Counter(columns).items() if count > 1), None)
     if twice is not None:
         number = columns.index(twice) + 1
         raise BadInputError(f"{name}: line 1: two columns have the name of column {number}: rename one in the file")

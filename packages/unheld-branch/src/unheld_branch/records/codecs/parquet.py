@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 
@@ -17,6 +18,8 @@ from unheld_branch.records.coded import Coded, coded
 from unheld_verify.errors import BadInputError
 
 _ROWS = 65_536
+MOST_BYTES = 1 << 30
+"""Unpacked bytes of the largest column of one row group."""
 
 
 def batches(source: Source, raw: Opened, wanted: Collection[str]) -> Iterator[Batch]:
@@ -28,11 +31,13 @@ def batches(source: Source, raw: Opened, wanted: Collection[str]) -> Iterator[Ba
         with pq.ParquetFile(source.path) as file:
             _check(file, wanted, source.name)
             saved = _sizes(file, wanted)
+        # Texts as dictionaries: a file of a thousand bytes can say one text of a million signs in a million rows.
+        with pq.ParquetFile(source.path, read_dictionary=list(wanted)) as file:
             first = 1
             for found in file.iter_batches(_ROWS, columns=list(wanted), use_threads=True):
                 yield _batch(found, first, saved)
                 first, saved = first + found.num_rows, {}
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, IndexError, MemoryError, pa.ArrowException) as error:
         raise BadInputError(
             f"{source.name}: not Parquet, or damaged ({_first_line(error)}); get the file again"
         ) from None
@@ -44,7 +49,7 @@ def _first_line(error: Exception) -> str:
 
 def _check(file: pq.ParquetFile, wanted: Collection[str], name: str) -> None:
     schema = file.schema_arrow
-    twice = next((column for column in schema.names if schema.names.count(column) > 1), None)
+    twice = next((column for column, count in Counter(schema.names).items() if count > 1), None)
     if twice is not None:
         raise BadInputError(f"{name}: two columns have the name {twice!r}: rename one in the file")
     missing = [column for column in wanted if column not in schema.names]
@@ -56,6 +61,19 @@ def _check(file: pq.ParquetFile, wanted: Collection[str], name: str) -> None:
         kind = schema.field(column).type
         if pa.types.is_nested(kind):
             raise BadInputError(f"{name}: column {column!r} holds {kind}: only plain columns can be mapped")
+    _check_sizes(file, wanted, name)
+
+
+def _check_sizes(file: pq.ParquetFile, wanted: Collection[str], name: str) -> None:
+    """Refuse what unpacks to more than fits into memory, as its own footer says."""
+    for group in range(file.metadata.num_row_groups):
+        for number in range(file.metadata.num_columns):
+            chunk = file.metadata.row_group(group).column(number)
+            if chunk.path_in_schema in wanted and chunk.total_uncompressed_size > MOST_BYTES:
+                raise BadInputError(
+                    f"{name}: row group {group + 1}: column {chunk.path_in_schema!r} unpacks to more than "
+                    f"{MOST_BYTES:,} bytes; write it with smaller row groups"
+                )
 
 
 def _sizes(file: pq.ParquetFile, wanted: Collection[str]) -> dict[str, int]:
@@ -71,9 +89,18 @@ def _sizes(file: pq.ParquetFile, wanted: Collection[str]) -> dict[str, int]:
 
 
 def _batch(found: pa.RecordBatch, first: int, saved: dict[str, int]) -> Batch:
-    columns = {name: coded(as_text(found.column(name))) for name in found.schema.names}
+    columns = {name: _coded(found.column(name)) for name in found.schema.names}
     lines = np.arange(first, first + found.num_rows, dtype=np.int64)
     return Batch(columns, lines, partial(_raw, columns), (), saved, found.nbytes)
+
+
+def _coded(column: pa.Array) -> Coded:
+    """The codes of a column's texts. What is a dictionary in the file is never written out in full."""
+    if not pa.types.is_dictionary(column.type):
+        return coded(as_text(column))
+    words = coded(as_text(column.dictionary))
+    places = column.indices.fill_null(len(words.codes)).to_numpy()
+    return Coded(np.append(words.codes, np.uint64(0))[places], words.others)
 
 
 def as_text(column: pa.Array) -> pa.StringArray:

@@ -1,0 +1,96 @@
+"""Readers of what a store and its copies elsewhere say to each other, and keep of each other."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from tests.support.reader import Reader, file, folder
+from tests.support.readers_custody import keypair
+from unheld_branch.copies import letters, remote
+from unheld_branch.copies.keeper import Keeper
+from unheld_branch.store import following, replica
+from unheld_branch.store.replica import Marker
+from unheld_verify import canonical, crypto, note, signed
+
+
+@cache
+def _keeper() -> Keeper:
+    slots = folder() / "keeper.slots"
+    slots.mkdir()
+    (slots / "copy.seed").write_text("22" * 32)
+    return Keeper(folder() / "keeper", slots, lambda: 20_640 * 86_400)
+
+
+def _kept(data: bytes) -> bytes:
+    """What a copy answers on its open line: it never raises for what came."""
+    return _keeper().handle(data)
+
+
+def _lettered(data: bytes) -> bytes:
+    """What a copy that nobody made yet answers to whoever sealed a letter to its door, with this as what it says."""
+    found = letters.door_key(signed.decode(_keeper().handle(letters.knock())), _keeper().key)
+    line = letters.Line(_keeper().key, found)
+    document = {
+        "v": 1, "kind": "copy-ask", "act": "make", "copy": line.copy.hex(), "door": line.digest.hex(), "number": 0,
+        "reply": note.base64_text(keypair()[1]), "body": canonical.decode(data), "blob": crypto.sha256(b"").hex(),
+    }  # fmt: skip
+    said = letters._framed(signed.sign(document, b"\x22" * 32), b"")
+    sealed = crypto.box_seal(line.door, said, letters._letter_info(line))
+    return _keeper().handle(letters.MAGIC + line.digest + sealed)
+
+
+def _marked(data: bytes) -> Marker | None:
+    return replica.marker_of(file("copied/copy.json", data).parent)
+
+
+def _marker_again(marker: Marker | None) -> bytes:
+    return marker.encode() if marker else b""
+
+
+READERS = (
+    Reader(
+        "copy-line",
+        _kept,
+        lambda: [letters.knock(), letters.MAGIC + bytes(32) + bytes(64)],
+        ("unheld_branch.copies.keeper.Keeper.handle", "unheld_branch.copies.letters.door_of"),
+        slow=True,
+    ),
+    Reader(
+        "copy-letter",
+        _lettered,
+        lambda: [canonical.encode({"branch_seed": "23" * 32, "name": "one"}), b"[]"],
+        ("unheld_branch.copies.keeper.Keeper.handle",),
+        slow=True,
+    ),
+    Reader(
+        "copy-standing",
+        lambda data: letters.standing_of(canonical.decode(data)),
+        lambda: [
+            canonical.encode({"generation": 3, "head": "00" * 32, "erasing": False, "rows": {"0": 5}, "words": "w"})
+        ],
+        ("unheld_branch.copies.letters.standing_of",),
+        lambda standing: canonical.encode(letters.standing_fields(standing)),
+    ),
+    Reader(
+        "copy-marker",
+        _marked,
+        lambda: [Marker("one", "/store", b"k" * 32, 5, 0).encode()],
+        ("unheld_branch.store.replica.marker_of",),
+        _marker_again,
+        slow=True,
+    ),
+    Reader(
+        "copy-pins",
+        lambda data: remote.read_pins(file(f"pinned/{remote.PINS}", data).parent),
+        lambda: [canonical.encode({"one": "00" * 32})],
+        ("unheld_branch.copies.remote.read_pins",),
+        slow=True,
+    ),
+    Reader(
+        "copies-away",
+        lambda data: following._read(file("following/away.json", data)),
+        lambda: [canonical.encode({"v": 1, "away": {"one": {"since": 5, "generation": 3}}})],
+        ("unheld_branch.store.following.Copies",),
+        slow=True,
+    ),
+)
