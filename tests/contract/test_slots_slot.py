@@ -15,12 +15,14 @@ from unheld_verify.errors import InternalError, StateError
 SECRETS = [bytes([number]) * 32 for number in range(1, 6)]
 
 
-@pytest.fixture(params=["file", "pkcs11", "memory"])
+@pytest.fixture(params=["file", "pkcs11", "memory", "mirror"])
 def uri(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "memory":
         return in_memory(monkeypatch)
     if request.param == "pkcs11":
         return soft_token(tmp_path, monkeypatch).uri("root")
+    if request.param == "mirror":
+        return f"mirror:file:{tmp_path / 'root.slot'},file:{tmp_path / 'other.slot'}"
     return f"file:{tmp_path / 'root.slot'}"
 
 
@@ -176,6 +178,7 @@ def test_the_class_of_a_slot_is_said_in_words(uri: str, slot: Slot) -> None:
     begins = {
         "file": "file: does not survive",
         "memory": "simulated",
+        "mirror": "file: does not survive a snapshot of this disk, nor one of its mirror's",
         "pkcs11": "token: key destroyed in libsofthsm2.so (SoftHSM",
     }
     assert slot.words().startswith(begins[uri.partition(":")[0]])

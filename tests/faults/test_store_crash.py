@@ -111,13 +111,15 @@ def test_an_act_broken_anywhere_leaves_the_old_state_or_the_new(tmp_path: Path, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ACTS)
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", [name for name in ACTS if name != "custodian set"])  # which has most: with all moments
 def test_both_sides_of_each_kind_of_step_break_by_every_fault(tmp_path: Path, name: str) -> None:
     """Not stored, or stored and reported failed; the machine stops, the disk fails once, the disk is gone."""
     _survives(tmp_path, name, _kinds)
 
 
 @pytest.mark.long
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize(("name", "copies"), [*((name, 0) for name in ACTS), ("ingest", 1), ("forget a party", 2)])
 def test_every_moment_breaks_by_every_fault(tmp_path: Path, name: str, copies: int) -> None:
     """The full enumeration of what the tests above choose from."""

@@ -287,7 +287,7 @@ OTHERS = {
 
 
 def _sealed() -> tuple[bytes, bytes]:
-    made = blocks.seal(PLACE, SECRETS, iter([b"plain" * 20]))
+    made = blocks.seal(PLACE, SECRETS, [b"plain" * 20])
     return made.ids[0].tobytes(), made.blocks[0]
 
 

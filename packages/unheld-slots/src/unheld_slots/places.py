@@ -14,7 +14,18 @@ NAMES = "slots.toml"
 
 def slot_uri(folder: Path, name: str) -> str:
     """The URI of the slot `name`. Raises BadInputError for a `slots.toml` that cannot be read."""
-    return _named(folder / NAMES).get(name, f"file:{folder / name}.slot")
+    return named_slots(folder).get(name, f"file:{folder / name}.slot")
+
+
+def named_slots(folder: Path) -> dict[str, str]:
+    """The URIs of the slots that lie elsewhere, by name. Raises BadInputError as `slot_uri`."""
+    path = folder / NAMES
+    found = {name: _uri(given) for name, given in read_toml(path).items()}
+    if wrong := [name for name, uri in found.items() if not uri]:
+        raise BadInputError(
+            f"{path}: {wrong[0]} is no URI: write {wrong[0]} = 'SCHEME:PLACE', or a list of two for a mirrored slot"
+        )
+    return found
 
 
 def name_slots(folder: Path, named: Mapping[str, str]) -> None:
@@ -33,8 +44,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _named(path: Path) -> dict[str, str]:
-    found = read_toml(path)
-    if wrong := [name for name, uri in found.items() if not isinstance(uri, str)]:
-        raise BadInputError(f"{path}: {wrong[0]} is no URI: write {wrong[0]} = 'SCHEME:PLACE'")
-    return found
+def _uri(given: object) -> str:
+    """A URI as it stands there, or two as the one of a mirrored slot; "" for anything else."""
+    if isinstance(given, list) and len(given) == 2 and all(isinstance(uri, str) for uri in given):
+        return f"mirror:{given[0]},{given[1]}"
+    return given if isinstance(given, str) else ""

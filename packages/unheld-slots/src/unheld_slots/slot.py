@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from unheld_slots import durable
+from unheld_slots import durable, mirror
 from unheld_slots.contract import (
     BINDING_BYTES,
     ID_BYTES,
@@ -17,6 +18,7 @@ from unheld_slots.contract import (
     check_fits,
     check_follows,
 )
+from unheld_slots.mirror import MirrorSlot, Place
 from unheld_slots.pkcs11.slot import TokenSlot
 from unheld_verify import crypto
 from unheld_verify.errors import BadInputError, NoStoreError, StateError
@@ -30,7 +32,9 @@ __all__ = [
     "Slot",
     "check_new",
     "create_slot",
+    "mirrored",
     "open_slot",
+    "places_of",
     "renew_slot",
 ]
 
@@ -140,12 +144,16 @@ class FileSlot:
 
 @dataclass(frozen=True)
 class _Backend:
-    """What a URI's scheme stands for: see that a slot can be made, make it, open it, renew it. Each takes a URI."""
+    """What a URI's scheme stands for: see that a slot can be made, make it, open it, renew it. Each takes a URI.
+
+    `adopt` gives an empty slot the id of another.
+    """
 
     check: Callable[[str], None]
     create: Callable[[str], Slot]
     open: Callable[[str], Slot]
     renew: Callable[[str], Slot]
+    adopt: Callable[[Slot, bytes], None] = lambda slot, slot_id: setattr(slot, "slot_id", slot_id)
 
 
 def _emptied(uri: str) -> Slot:
@@ -162,7 +170,46 @@ _BACKENDS = {
         lambda uri: FileSlot.renew(_path(uri)),
     ),
     "pkcs11": _Backend(TokenSlot.check, TokenSlot.create, TokenSlot.open, _emptied),
+    mirror.SCHEME: _Backend(
+        lambda uri: _check_sides(*places_of(uri)),
+        lambda uri: MirrorSlot.create(*_sides(uri)),
+        lambda uri: MirrorSlot.open(*_sides(uri)),
+        lambda uri: MirrorSlot.renew(*_sides(uri)),
+    ),
 }
+
+
+def places_of(uri: str) -> list[str]:
+    """The places a URI names: the two of a mirrored slot, `mirror:URI,URI`, or the one. Raises BadInputError."""
+    if not uri.startswith(f"{mirror.SCHEME}:"):
+        return [uri]
+    sides = re.split(r",(?=[a-z0-9]+:)", uri.partition(":")[2])
+    if len(set(sides)) != 2 or len(sides) != 2 or any(side.startswith(f"{mirror.SCHEME}:") for side in sides):
+        raise BadInputError(
+            f"slot {uri!r}: a mirrored slot has two places, write mirror:URI,URI, neither of them again"
+        )
+    return sides
+
+
+def mirrored(uri: str) -> MirrorSlot | None:
+    """A mirrored slot as it stands, also where it would not open; None for a slot of one place."""
+    return MirrorSlot(*_sides(uri)) if len(places_of(uri)) == 2 else None
+
+
+def _check_sides(first: str, second: str) -> None:
+    check_new(first)
+    check_new(second)
+
+
+def _sides(uri: str) -> tuple[Place, Place]:
+    first, second = (_place(side) for side in places_of(uri))
+    return first, second
+
+
+def _place(uri: str) -> Place:
+    backend = _backend(uri)
+    made = (lambda: backend.create(uri), lambda: backend.open(uri), lambda: backend.renew(uri))
+    return Place(uri, *made, backend.adopt)
 
 
 def check_new(uri: str) -> None:

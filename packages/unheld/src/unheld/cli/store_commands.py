@@ -179,9 +179,14 @@ def check(
 
 
 @command(app, "doctor", Surface.FIGURES)
-def run_doctor() -> Answer:
+def run_doctor(
+    mend_slots: Annotated[
+        bool, typer.Option("--mend-slots", help="Make both sides of mirrored slots what the newer one is; look first.")
+    ] = False,
+) -> Answer:
     """What around the store could undo what it promises. Exit 1: a failure; 2: warnings only."""
-    found = doctor.examine(deployment())
+    mended = doctor.mend_slots(deployment()) if mend_slots else []
+    found = [*mended, *doctor.examine(deployment())]
     levels = [finding.level for finding in found]
     code = 1 if "failure" in levels else 2 if "warning" in levels else 0
     problems = [counted(levels.count(level), level) for level in ("failure", "warning") if level in levels]

@@ -443,6 +443,7 @@ PARAMETERS: Mapping[str, str] = {
     "log_key": "a public key",
     "log_origin": "the public log's name",
     "mapping": _FILE,
+    "mend_slots": "a switch",
     "name": "a system's name in the inventory; a custodian's name and address",
     "note": _FILE,
     "note_file": _FILE,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from unheld.assembly import CLOCK_VARIABLE, Deployment
 from unheld.inventory import Inventory
-from unheld.workflows import custody
+from unheld.workflows import custody, mirrors
 from unheld_branch.store import refusals
 from unheld_branch.store.following import words as away_words
 from unheld_branch.store.store import Store
@@ -40,7 +40,13 @@ def examine(deployment: Deployment) -> list[Finding]:
     """All checks. A failure breaks a promise, a warning weakens one."""
     with deployment.opened() as store:
         found = [*_store(store), *_databases(store), *_copies(store), *_custodians(deployment)]
-    return [*_slots(deployment), *_rights(deployment), *_machine(deployment), *found, *_inventory(deployment)]
+    around = [*_slots(deployment), *_mirrors(deployment), *_rights(deployment), *_machine(deployment)]
+    return [*around, *found, *_inventory(deployment)]
+
+
+def mend_slots(deployment: Deployment) -> list[Finding]:
+    """A person's act on mirrored slots, and what it overwrote. Raises what `mirrors.mend` raises."""
+    return [Finding("slots' mirror", "ok", words) for words in mirrors.mend(deployment)]
 
 
 def _slots(deployment: Deployment) -> Iterator[Finding]:
@@ -65,6 +71,19 @@ def _slots(deployment: Deployment) -> Iterator[Finding]:
                     "slots' links", "failure", f"{path} has another name", "a copy of a slot is a copy of its key"
                 )
     yield Finding("slots' backups", "warning", "no program sees your backups", f"keep {deployment.slots} out of them")
+
+
+def _mirrors(deployment: Deployment) -> Iterator[Finding]:
+    for name, uri, slot in mirrors.slots(deployment):
+        troubles = slot.troubles()
+        for words in troubles:
+            yield Finding(
+                "slots' mirror", "failure", f"{name}: {words}", "put that side back; until then nothing commits"
+            )
+        if not troubles:
+            yield Finding("slots' mirror", "ok", f"{name}: both sides hold the same")
+        if mirrors.one_device(uri):
+            yield Finding("slots' mirror", "warning", f"{name}: both sides are on one device", "move one to another")
 
 
 def _rights(deployment: Deployment) -> Iterator[Finding]:
@@ -162,7 +181,7 @@ def _store(store: Store) -> Iterator[Finding]:
 
 
 def _databases(store: Store) -> Iterator[Finding]:
-    for vault in (store.vault, *store.copies):
+    for vault in (store.vault, *store.copies.vaults):
         for one in vault.database.concerns():
             yield Finding("database", one.level, f"{vault.database.path}: {one.words}", one.advice)
 

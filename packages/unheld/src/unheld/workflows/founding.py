@@ -16,7 +16,7 @@ from unheld_branch.store import copying, postgresql
 from unheld_branch.store.policy import STANDSTILL_DEFAULT, Policy
 from unheld_branch.workflows import sinks
 from unheld_branch.workflows.sinks import Sinks
-from unheld_slots.slot import check_new
+from unheld_slots.slot import check_new, places_of
 from unheld_verify import columns, crypto, note
 from unheld_verify.errors import BadInputError, StateError
 from unheld_verify.words import name_of
@@ -120,10 +120,12 @@ def _check_slots(deployment: Deployment, wishes: Wishes) -> None:
     for name, uri in wishes.slots.items():
         if name not in known:
             raise BadInputError(f"slot {name}: this store has {', '.join(known)}; nothing was changed")
-        if uri.startswith("file:") and not uri.startswith("file:/"):
-            raise BadInputError(f"slot {name}: give the file's full path, {uri} would change with the folder")
+        for place in places_of(uri):
+            if place.startswith("file:") and not place.startswith("file:/"):
+                raise BadInputError(f"slot {name}: give the file's full path, {place} would change with the folder")
         check_new(uri)
-    if len(set(wishes.slots.values())) != len(wishes.slots):
+    named = [place for uri in wishes.slots.values() for place in places_of(uri)]
+    if len(set(named)) != len(named):
         raise BadInputError("slots: each needs a place of its own, in a token an object= of its own")
 
 
