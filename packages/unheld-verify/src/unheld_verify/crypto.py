@@ -155,6 +155,17 @@ def unseal(key: bytes, sealed: bytes, aad: bytes) -> bytes:
     return _open(key, sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
 
 
+def unseal_each(keys: Sequence[bytes], sealed: Sequence[bytes], aad: bytes, names: Sequence[bytes]) -> list[bytes]:
+    """Open what `seal_each` made. Raises WrongKeyError when a key, bytes, or AAD differ."""
+    try:
+        return [
+            AESGCM(key).decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], aad + name)
+            for key, box, name in zip(keys, sealed, names, strict=True)
+        ]
+    except (InvalidTag, ValueError):
+        raise WrongKeyError("sealed bytes do not open: another key, or they were altered or cut off") from None
+
+
 def seal_once(key: bytes, plaintext: bytes, aad: bytes) -> bytes:
     """AES-256-GCM with an all-zero nonce: ciphertext ‖ tag. Safe only because `key` never seals a second message."""
     return AESGCM(key).encrypt(_ZERO_NONCE, plaintext, aad)

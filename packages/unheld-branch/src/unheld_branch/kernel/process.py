@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import resource
 from dataclasses import dataclass
+from pathlib import Path
 
 _PR_SET_DUMPABLE = 4
 _MCL_CURRENT_AND_FUTURE = 3
@@ -26,3 +27,10 @@ def harden(*, lock_memory: bool = False) -> Hardening:
     no_dump = hasattr(libc, "prctl") and libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0
     locked = lock_memory and hasattr(libc, "mlockall") and libc.mlockall(_MCL_CURRENT_AND_FUTURE) == 0
     return Hardening(no_core=True, no_dump=no_dump, locked_memory=locked)
+
+
+def memory_is_locked() -> bool:
+    """Whether this process keeps all its memory out of swap."""
+    status = Path("/proc/self/status")
+    lines = status.read_text("ascii").splitlines() if status.is_file() else []
+    return any(line.startswith("VmLck:") and line.split()[1] != "0" for line in lines)

@@ -41,7 +41,10 @@ def wanted(mapping: Mapping) -> list[str]:
 
 
 def assemble(batches: Sequence[Batch], context: Context, owner: str | None) -> Assembled:
-    """The rows of `batches` as one table; `owner` is the identity of a source that is one party's."""
+    """The rows of `batches` as one table; `owner` is the identity of a source that is one party's.
+
+    Each column leaves the batches as it is read: the codes and the facts of a chunk would not fit beside each other.
+    """
     count = sum(len(batch.lines) for batch in batches)
     rules = list(_rules(context.mapping))
     with ThreadPoolExecutor(_WORKERS) as pool:
@@ -72,9 +75,9 @@ def _rules(mapping: Mapping) -> Iterator[ColumnRule]:
 
 
 def _column(batches: Sequence[Batch], rule: ColumnRule) -> list[Coded]:
-    parts = [batch.columns[rule.name] for batch in batches]
+    parts = [batch.columns.pop(rule.name) for batch in batches]
     if rule.beside:
-        pairs = zip(parts, (batch.columns[rule.beside] for batch in batches), strict=True)
+        pairs = zip(parts, (batch.columns.pop(rule.beside) for batch in batches), strict=True)
         parts = [coded(pc.binary_join_element_wise(a.texts(), b.texts(), " ")) for a, b in pairs]
     return parts
 

@@ -22,12 +22,13 @@ class BadRow:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Rows of one file. `read` counts good and bad rows; blank lines are no rows."""
+    """Rows of one file. `read` counts good and bad rows; blank lines are no rows. `full`: more may follow."""
 
     file: str
     table: pa.Table
     bad: tuple[BadRow, ...]
     read: int
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,11 +113,14 @@ class Reader:
         group: list[Batch] = []
         for batch in batches:
             group.append(batch)
-            if _rows(group) >= self._chunk_rows or sum(one.bytes for one in group) >= CHUNK_BYTES:
+            if self._full(group):
                 yield group
                 group = []
         if group:
             yield group
+
+    def _full(self, group: Sequence[Batch]) -> bool:
+        return _rows(group) >= self._chunk_rows or sum(one.bytes for one in group) >= CHUNK_BYTES
 
     def _look(self, group: Sequence[Batch], context: Context, name: str) -> None:
         """A wrong mapping shows in the first rows: refuse before the first chunk leaves."""
@@ -147,7 +150,7 @@ class Reader:
             self._saved.update(batch.saved)
         if self._mapping.kind == "records":
             self._totals.add(found.table)
-        return Chunk(name, found.table, bad, _rows(group))
+        return Chunk(name, found.table, bad, _rows(group), self._full(group))
 
 
 def read_records(
@@ -174,14 +177,12 @@ def _rows(group: Sequence[Batch]) -> int:
 
 
 def _sliced(batch: Batch, rows: int) -> Batch:
-    if len(batch.lines) <= rows:
-        return batch
-    last = batch.lines[rows - 1]
+    last = batch.lines[:rows][-1] if len(batch.lines) else 0
     return replace(
         batch,
         columns={name: column.at(slice(rows)) for name, column in batch.columns.items()},
         lines=batch.lines[:rows],
-        broken=tuple(row for row in batch.broken if row.line <= last),
+        broken=tuple(row for row in batch.broken if len(batch.lines) <= rows or row.line <= last),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -134,21 +135,33 @@ def _same_layout(encoded: Mapping[int, Encoded], once: set[int], starts: Codes, 
         tuple(field for field in fields if field.number in once),
         tuple(field for field in fields if field.number not in once),
     )
-    head = np.frombuffer(bytes((ROWS,)) + layout.head, np.uint8)
-    constants = _joined([encoded[field.number].at(starts) for field in layout.constant], len(starts))
-    heads = np.hstack([np.tile(head, (len(starts), 1)), _big_endian(counts), constants])
     first = np.cumsum(counts) - counts
     places = np.repeat(starts - first, counts) + np.arange(int(counts.sum()))
+    constants = _joined([encoded[field.number].at(starts) for field in layout.constant], len(starts))
     rows = _joined([encoded[field.number].at(places) for field in layout.varying], len(places))
-    width = layout.row_bytes
-    sizes = padded(heads.shape[1] + counts * width)
+    data, ends = _laid_out(layout, counts, constants, rows)
+    cuts = [0, *ends.tolist()]
+    return [data[begin:end] for begin, end in pairwise(cuts)]
+
+
+def _laid_out(layout: Layout, counts: Codes, constants: Matrix, rows: Matrix) -> tuple[bytes, Codes]:
+    """(plaintexts of one layout one after the other, where each ends)."""
+    head = np.frombuffer(bytes((ROWS,)) + layout.head, np.uint8)
+    heads = np.hstack([np.tile(head, (len(counts), 1)), counts.astype(">u4").view(np.uint8).reshape(-1, 4), constants])
+    sizes = padded(heads.shape[1] + counts * layout.row_bytes)
     ends = np.cumsum(sizes)
-    begins = ends - sizes
     data = np.zeros(int(ends[-1]), np.uint8)
-    _lay(data, begins, heads)
-    _lay(data, np.repeat(begins + heads.shape[1] - first * width, counts) + np.arange(len(rows)) * width, rows)
-    whole = data.tobytes()
-    return [whole[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
+    _anywhere(data, heads.shape[1])[ends - sizes] = _as_void(heads)
+    if len(rows) and layout.row_bytes:
+        _anywhere(data, layout.row_bytes)[_row_places(layout, counts, ends - sizes)] = _as_void(rows)
+    return data.tobytes(), ends
+
+
+def _row_places(layout: Layout, counts: Codes, begins: Codes) -> Codes:
+    """Where each row stands among plaintexts of one layout that begin there."""
+    width, first = layout.row_bytes, np.cumsum(counts) - counts
+    body = begins + 1 + len(layout.head) + 4 + layout.constant_bytes
+    return np.repeat(body - first * width, counts) + np.arange(int(counts.sum())) * width
 
 
 def _joined(parts: Sequence[npt.NDArray[np.void]], count: int) -> Matrix:
@@ -160,16 +173,13 @@ def _joined(parts: Sequence[npt.NDArray[np.void]], count: int) -> Matrix:
     return rows.view(np.uint8).reshape(count, -1) if parts else np.zeros((count, 0), np.uint8)
 
 
-def _big_endian(counts: Codes) -> Matrix:
-    return counts.astype(">u4").view(np.uint8).reshape(-1, 4)
+def _anywhere(data: Matrix, width: int) -> npt.NDArray[np.void]:
+    """`width` bytes from any place on."""
+    return np.ndarray((len(data) - width + 1,), f"V{width}", data, strides=(1,))
 
 
-def _lay(data: Matrix, places: Codes, rows: Matrix) -> None:
-    """Write each row of bytes into `data`, from its place on."""
-    width = rows.shape[1]
-    if width and len(rows):
-        anywhere = np.ndarray((len(data) - width + 1,), f"V{width}", data.data, strides=(1,))
-        anywhere[places] = np.ascontiguousarray(rows).view(f"V{width}").reshape(-1)
+def _as_void(rows: Matrix) -> npt.NDArray[np.void]:
+    return np.ascontiguousarray(rows).view(f"V{rows.shape[1]}").reshape(-1)
 
 
 def facts_plaintext(facts: Facts) -> bytes:
@@ -199,15 +209,43 @@ def columns_of(blocks: Sequence[Rows]) -> dict[int, Column]:
     layout, counts = blocks[0].layout, np.array([block.count for block in blocks])
     fixed = np.frombuffer(b"".join(block.constants for block in blocks), np.uint8).reshape(len(blocks), -1)
     rows = np.frombuffer(b"".join(block.rows for block in blocks), np.uint8).reshape(int(counts.sum()), -1)
-    places = np.repeat(np.arange(len(blocks)), counts)
+    return _columns(layout, counts, fixed, rows, written=True)
+
+
+def _columns(layout: Layout, counts: Codes, fixed: Matrix, rows: Matrix, *, written: bool) -> dict[int, Column]:
+    places = np.repeat(np.arange(len(counts)), counts)
     found = {}
     for fields, matrix in ((layout.constant, fixed), (layout.varying, rows)):
         at = 0
         for field in fields:
-            column = layouts.decode(field.kind, matrix[:, at : at + field.width])
+            column = layouts.decode(field.kind, matrix[:, at : at + field.width], written=written)
             found[field.number] = column.take(places) if matrix is fixed else column
             at += field.width
     return found
+
+
+def read_alike(plaintexts: Sequence[bytes]) -> tuple[Codes, dict[int, Column]]:
+    """(rows of each, the columns of all, joined) of rows plaintexts of one layout.
+
+    Raises BadInputError on anything `rows_plaintexts` would not write: what was read is written again and compared.
+    """
+    whole, sizes = b"".join(plaintexts), np.array([len(text) for text in plaintexts])
+    start = 1 + layouts.head_bytes(whole[1:3])
+    layout, data = layouts.decode_head(whole[1:start]), np.frombuffer(whole, np.uint8)
+    begins, fixed = np.cumsum(sizes) - sizes, start + 4 + layout.constant_bytes
+    if whole[0] != ROWS or sizes.min() < fixed:
+        raise BadInputError("block: not a rows block (format byte 1), or cut off")
+    heads = _anywhere(data, fixed)[begins].view(np.uint8).reshape(-1, fixed)
+    counts = np.ascontiguousarray(heads[:, start : start + 4]).view(">u4").reshape(-1).astype(np.int64)
+    if not counts.min() or counts.max() > _MOST_ROWS or (padded(fixed + counts * layout.row_bytes) != sizes).any():
+        raise BadInputError("block: its count of rows is not that of its bytes")
+    constants, width = heads[:, start + 4 :], layout.row_bytes
+    rows = np.zeros((int(counts.sum()), 0), np.uint8)
+    if width:
+        rows = _anywhere(data, width)[_row_places(layout, counts, begins)].view(np.uint8).reshape(-1, width)
+    if _laid_out(layout, counts, constants, rows)[0] != whole:
+        raise BadInputError("block: its head or its padding is not the one a writer makes")
+    return counts, _columns(layout, counts, constants, rows, written=False)
 
 
 def read_facts(plaintext: bytes) -> Facts:
@@ -247,6 +285,16 @@ def in_file_order(ids: npt.NDArray[np.void], blocks: list[bytes], handles: npt.N
     return SealedBlocks(ids[order], [blocks[i] for i in order], handles[order])
 
 
+def joined(parts: Sequence[SealedBlocks]) -> SealedBlocks:
+    """The blocks of several parts of one file, in file order."""
+    if len(parts) == 1:
+        return parts[0]
+    ids = np.concatenate([part.ids for part in parts])
+    return in_file_order(
+        ids, [block for part in parts for block in part.blocks], np.concatenate([part.handles for part in parts])
+    )
+
+
 def sort_order(ids: npt.NDArray[np.void]) -> npt.NDArray[np.intp]:
     """Indices that sort 16-byte ids ascending, as bytes."""
     halves = ids.view(">u8").reshape(-1, 2)
@@ -261,3 +309,8 @@ def ids_array(ids: Sequence[bytes]) -> npt.NDArray[np.void]:
 def open_block(place: Place, key: bytes, block_id: bytes, sealed: bytes) -> bytes:
     """The plaintext of one block. Raises WrongKeyError when key, place or bytes differ."""
     return crypto.unseal(key, sealed, place.aad + block_id)
+
+
+def open_each(place: Place, secrets: FolioSecrets, ids: Sequence[bytes], sealed: Sequence[bytes]) -> list[bytes]:
+    """The plaintexts of one block a folio, in the order of `secrets`. Raises WrongKeyError as `open_block`."""
+    return crypto.unseal_each(secrets.block_keys(), sealed, place.aad, ids)

@@ -19,6 +19,7 @@ from unheld_verify.errors import BadInputError
 UNSIGNED, SIGNED, BYTES, DIGITS = 0, 1, 2, 3
 MAX_WIDTH = 63
 _MOST_DIGITS = 18  # "1" and 18 digits still fit 8 bytes
+_POWERS = np.array([10**n for n in range(_MOST_DIGITS + 1)], np.uint64)
 Matrix = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.signedinteger[Any]]
@@ -27,7 +28,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """A column of numbers, coded; `kind` is u or s."""
+    """A column of numbers, coded; `kind` is u or s, or d for texts of digits that stay as their block wrote them."""
 
     kind: int
     coded: npt.NDArray[np.uint64]
@@ -176,7 +177,8 @@ class Encoded:
 def encode(column: Column, *, digits: bool = True) -> Encoded:
     """A column's bytes in the narrowest width that holds them. `digits`: whether texts may become numbers."""
     if isinstance(column, Numbers):
-        return Encoded(column.kind, _number_bytes(column.coded))
+        kind = BYTES if column.kind == DIGITS and not column.coded.any() else column.kind
+        return Encoded(kind, _number_bytes(column.coded))
     if digits and _are_digits(column.values):
         return Encoded(DIGITS, _number_bytes(_digits_coded(column.values)), column.codes)
     width = max(1, column.values.dtype.itemsize)
@@ -186,14 +188,17 @@ def encode(column: Column, *, digits: bool = True) -> Encoded:
     return Encoded(BYTES, fixed.view(f"V{width}"), column.codes)
 
 
-def decode(kind: int, rows: Matrix) -> Column:
-    """The inverse of `encode`."""
+def decode(kind: int, rows: Matrix, *, written: bool = True) -> Column:
+    """The inverse of `encode`. Digits become texts, or stay coded as numbers unless `written`."""
     if kind == BYTES:
         return texts(np.ascontiguousarray(rows).view(f"S{rows.shape[1]}").reshape(-1))
     wide = np.zeros((len(rows), 8), np.uint8)
     wide[:, 8 - rows.shape[1] :] = rows
     coded = wide.view(">u8").reshape(-1).astype(np.uint64)
-    return texts(_digits(coded)) if kind == DIGITS else Numbers(kind, coded)
+    if kind != DIGITS:
+        return Numbers(kind, coded)
+    _check_digits(coded)
+    return texts(_digits(coded)) if written else Numbers(kind, coded)
 
 
 def _number_bytes(coded: npt.NDArray[np.uint64]) -> npt.NDArray[np.void]:
@@ -219,11 +224,16 @@ def _digits_coded(values: npt.NDArray[np.bytes_]) -> npt.NDArray[np.uint64]:
     return np.where(values == b"", np.uint64(0), coded)
 
 
+def _check_digits(coded: npt.NDArray[np.uint64]) -> None:
+    """Raises BadInputError unless each is 0 or what "1" and 1 to 18 digits write."""
+    kept = coded[coded != 0]
+    powers = _POWERS[np.searchsorted(_POWERS, kept, side="right") - 1]
+    if (kept < 10).any() or (kept >= 2 * powers).any():
+        raise BadInputError("block: a digits field holds a number that no writer makes")
+
+
 def _digits(coded: npt.NDArray[np.uint64]) -> npt.NDArray[np.bytes_]:
     written = np.where(coded == 0, np.uint64(1), coded).astype(f"S{_MOST_DIGITS + 2}")
-    too_long = coded >= np.uint64(2 * 10**_MOST_DIGITS)
-    if (coded == 1).any() or too_long.any() or not np.strings.startswith(written, b"1").all():
-        raise BadInputError("block: a digits field holds a number that no writer makes")
     found: npt.NDArray[np.bytes_] = np.strings.slice(written, 1, None).astype(f"S{_MOST_DIGITS}")
     return found
 
@@ -236,6 +246,8 @@ def concatenate(parts: Sequence[Columns]) -> dict[int, Column]:
 
 
 def _stacked(parts: Sequence[Column | None], lengths: Sequence[int]) -> Column:
+    if any(isinstance(part, Texts) for part in parts):
+        parts = [texts(_digits(part.coded)) if isinstance(part, Numbers) else part for part in parts]
     like = next(part for part in parts if part is not None)
     if isinstance(like, Numbers):
         zeros = (np.zeros(length, np.uint64) for length in lengths)

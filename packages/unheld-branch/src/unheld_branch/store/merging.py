@@ -14,17 +14,19 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
+from unheld_branch.kernel import beside
 from unheld_branch.keys.parties.rows import LABEL_BYTES, Rows, order, positions
 from unheld_branch.keys.parties.rows import join as join_rows
 from unheld_branch.store import blocks, coding, files, layout
-from unheld_branch.store.blocks import Facts
+from unheld_branch.store.blocks import Facts, SealedBlocks
 from unheld_branch.store.files import ColumnFile
 from unheld_branch.store.layout import Codes
-from unheld_branch.store.sealing import PartyKeys, Sealer
+from unheld_branch.store.sealing import PartyKeys, Sealer, order_of
 from unheld_verify import crypto
 
+_SECONDS = 86_400
 _PARTIES_A_SLICE = 500_000
-_BYTES_A_SLICE = 32 << 20
+_BYTES_A_SLICE = 64 << 20
 EventColumn = tuple[str, int]
 Labels = npt.NDArray[np.bytes_]
 
@@ -118,24 +120,61 @@ def _merge_column(
     present = np.unique(np.concatenate([parties for _, parties in found]))
     if not len(present):
         return []
-    secrets = sealer.secrets(finder.parties.at(present), *column)
-    owners: list[int] = []
-    plaintexts: list[bytes] = []
-    for file, (numbers, parties) in zip(opened, found, strict=True):
-        place, held = sealer.place(*column, file.batch_id), files.read(sealer.folder, file)
-        for number, owner in zip(numbers.tolist(), np.searchsorted(present, parties).tolist(), strict=True):
-            key, block_id = secrets.block_key(owner), held.ids[number].tobytes()
-            # A dummy's handle may happen to be a party's; its id never is.
-            if secrets.block_id(owner, place.batch_id) == block_id:
-                owners.append(owner)
-                plaintexts.append(blocks.open_block(place, key, block_id, held.blocks[number]))
-    if not owners:
+    sources = [
+        _Source(file, files.read(sealer.folder, file), numbers, np.searchsorted(present, parties))
+        for file, (numbers, parties) in zip(opened, found, strict=True)
+    ]
+
+    def merged(start: int, end: int) -> SealedBlocks | None:
+        return _merge_parties(sealer, sources, finder.parties.at(present[start:end]), start, (column, batch_id))
+
+    parts = [part for part in beside.halves(merged, len(present)) if part is not None]
+    if not parts:
         return []
-    merged = _merged_facts if column[0] == "identity" else _merged_rows
-    folio, merged_plaintexts = merged(_Opened(np.array(owners), plaintexts))
     place = sealer.place(*column, batch_id)
-    sealed = blocks.seal(place, secrets.at(folio), merged_plaintexts)
-    return [files.write(sealer.folder, place, files.with_dummies(sealed), None)]
+    return [files.write(sealer.folder, place, files.with_dummies(blocks.joined(parts)), None)]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A column file of the day: its blocks that may belong to the slice, and which of the parties each."""
+
+    file: ColumnFile
+    held: SealedBlocks
+    numbers: Codes
+    parties: Codes
+
+
+def _merge_parties(
+    sealer: Sealer, sources: Sequence[_Source], parties: PartyKeys, first: int, made: tuple[EventColumn, bytes]
+) -> SealedBlocks | None:
+    """One block each of some parties, from number `first` on, in a column under a new batch id; None if none has any.
+
+    Opened, merged and sealed by one process: see `beside`.
+    """
+    column, batch_id = made
+    secrets = sealer.secrets(parties, *column)
+    owners, plaintexts = [], list[bytes]()
+    for source in sources:
+        mine = (source.parties >= first) & (source.parties < first + len(secrets))
+        place, owner, numbers = sealer.place(*column, source.file.batch_id), source.parties[mine] - first, []
+        ids, held = secrets.at(owner).block_ids(place.batch_id), source.held.ids[source.numbers[mine]]
+        # A dummy's handle may happen to be a party's; its id never is.
+        sure = np.flatnonzero(blocks.ids_array(ids) == held)
+        owner, numbers = owner[sure], source.numbers[mine][sure].tolist()
+        owners.append(owner)
+        plaintexts += blocks.open_each(
+            place, secrets.at(owner), [ids[at] for at in sure.tolist()], [source.held.blocks[at] for at in numbers]
+        )
+    if not plaintexts:
+        return None
+    found = _Opened(np.concatenate(owners), plaintexts)
+    if column[0] == "identity":
+        folio, merged = _merged_facts(found)
+    else:
+        # Blocks of one delivery are merged already, and its pattern is the day's.
+        folio, merged = (found.parties, plaintexts) if len(sources) == 1 else _merged_rows(found)
+    return blocks.seal(sealer.place(*column, batch_id), secrets.at(folio), merged)
 
 
 def _handles(sealer: Sealer, file: ColumnFile) -> npt.NDArray[np.void]:
@@ -145,18 +184,20 @@ def _handles(sealer: Sealer, file: ColumnFile) -> npt.NDArray[np.void]:
 
 def _merged_rows(found: _Opened) -> tuple[Codes, list[bytes]]:
     """(parties, one plaintext each): rows by time, then in the order in which they came."""
-    read = [blocks.read_rows(plaintext) for plaintext in found.plaintexts]
     alike: dict[bytes, list[int]] = {}
-    for number, rows in enumerate(read):
-        alike.setdefault(rows.layout.head, []).append(number)
-    columns = layout.concatenate([blocks.columns_of([read[number] for number in group]) for group in alike.values()])
+    for number, text in enumerate(found.plaintexts):
+        alike.setdefault(text[: 1 + layout.head_bytes(text[1:3])], []).append(number)
+    read = [blocks.read_alike([found.plaintexts[number] for number in group]) for group in alike.values()]
+    columns = layout.concatenate([part for _, part in read])
     numbers = np.concatenate(list(alike.values()))
-    arrived = np.repeat(numbers, [read[number].count for number in numbers.tolist()])
-    owner = found.parties[arrived]
-    order = np.lexsort((arrived, coding.times(columns), owner))
-    starts = np.flatnonzero(np.diff(owner[order], prepend=-1))
-    ordered = {number: column.take(order) for number, column in columns.items()}
-    return owner[order][starts], blocks.rows_plaintexts(ordered, np.append(starts, len(owner)))
+    arrived = np.repeat(numbers, np.concatenate([counts for counts, _ in read]))
+    places = order_of(arrived)
+    owner, times = found.parties[arrived[places]], coding.times(columns)[places]
+    places = places[order_of(owner * _SECONDS + times)]
+    owner = found.parties[arrived[places]]
+    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    ordered = {number: column.take(places) for number, column in columns.items()}
+    return owner[starts], blocks.rows_plaintexts(ordered, np.append(starts, len(owner)))
 
 
 def _merged_facts(found: _Opened) -> tuple[Codes, list[bytes]]:

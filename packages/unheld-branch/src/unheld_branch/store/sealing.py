@@ -11,15 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from unheld_branch.kernel import beside
 from unheld_branch.keys import folios
 from unheld_branch.keys.folios import FolioSecrets
 from unheld_branch.store import blocks, coding, files, layout
 from unheld_branch.store.blocks import Facts, Place, SealedBlocks
 from unheld_branch.store.files import ColumnFile
-from unheld_branch.store.layout import Codes, Columns, Texts
+from unheld_branch.store.layout import Codes, Column, Texts
 from unheld_branch.store.openday import OpenDay
 from unheld_verify import columns, crypto
-from unheld_verify.columns import Column
+from unheld_verify.columns import Column as KeyColumn
 
 _SECONDS = 86_400
 _BITS = 63
@@ -51,13 +52,24 @@ class Events:
 
 @dataclass(frozen=True)
 class _Task:
-    """One column file to be: rows start..end of the sorted events, by party."""
+    """One column file to be: the rows of its events by party and time, the parties, and where each one's begin."""
 
     cls: str
     event_day: int
-    rows: slice
+    rows: Codes
     parties: Codes
     bounds: Codes
+
+    def part(self, start: int, end: int) -> _Task:
+        """The same for parties start..end."""
+        low, high = int(self.bounds[start]), int(self.bounds[end])
+        return _Task(
+            self.cls,
+            self.event_day,
+            self.rows[low:high],
+            self.parties[start:end],
+            self.bounds[start : end + 1] - low,
+        )
 
 
 @dataclass(frozen=True)
@@ -71,13 +83,13 @@ class Sealer:
     def place(self, cls: str, event_day: int, batch_id: bytes) -> Place:
         """Where a block of this day belongs."""
         keys = self.open_day.keys
-        return Place(self.store_id, keys.set, Column(cls, event_day, keys.day), batch_id)
+        return Place(self.store_id, keys.set, KeyColumn(cls, event_day, keys.day), batch_id)
 
     def secrets(self, parties: PartyKeys, cls: str, event_day: int) -> FolioSecrets:
         """Folio secrets of parties in one column of this day. Raises SealedError if the column is not open."""
         keys = self.open_day.keys
         function = keys.evaluate(cls, event_day, parties.labels.tobytes())
-        return folios.derive(parties.keys.tobytes(), function, keys.set, Column(cls, event_day, keys.day))
+        return folios.derive(parties.keys.tobytes(), function, keys.set, KeyColumn(cls, event_day, keys.day))
 
     def handles(self, parties: PartyKeys) -> npt.NDArray[np.void]:
         """What groups the blocks of each party on this day."""
@@ -99,12 +111,14 @@ class Sealer:
         missing = max(0, files.LEAST_BLOCKS_A_BATCH - total + files.rounded(most) * len(widest))
         least = -(-missing // len(widest)) if widest else 0
         handles = self.handles(events.owners)
-        facts = {cls: coding.coded_facts(events.table, cls) for cls in coding.classes_of(events.table)}
         written = []
-        for task in tasks:
-            sealed = self._sealed(events, order[task.rows], task, facts[task.cls], batch_id, handles)
-            padding = least if task in widest else 0
-            written.append(self._write(sealed, task.cls, task.event_day, batch_id, padding))
+        for cls in coding.classes_of(events.table):
+            facts = coding.coded_facts(events.table, cls)
+            for task in tasks:
+                if task.cls == cls:
+                    sealed = self._sealed(events, task, facts, batch_id, handles)
+                    padding = least if task in widest else 0
+                    written.append(self._write(sealed, cls, task.event_day, batch_id, padding))
         return batch_id, written, counts
 
     def _tasks(self, events: Events, order: Codes, counts: Counter[str]) -> Iterator[_Task]:
@@ -115,21 +129,27 @@ class Sealer:
             parties = inside[bounds]
             for cls in coding.classes_of(events.table):
                 if self.is_open(cls, day):
-                    yield _Task(cls, day, slice(start, end), parties, np.append(bounds, end - start))
+                    yield _Task(cls, day, order[start:end], parties, np.append(bounds, end - start))
                 else:
                     counts[f"{cls}: lapsed or erased, not stored"] += end - start
 
     def _sealed(
-        self, events: Events, rows: Codes, task: _Task, facts: Columns, batch_id: bytes, handles: npt.NDArray[np.void]
+        self, events: Events, task: _Task, facts: dict[int, Column], batch_id: bytes, handles: npt.NDArray[np.void]
     ) -> SealedBlocks:
-        columns = {number: column.take(rows) for number, column in facts.items()}
-        columns[coding.TIME] = layout.code_unsigned(events.when[rows] % _SECONDS, None)
+        """The blocks of one column file, half of the parties in a process beside this one."""
+        facts[coding.TIME] = layout.code_unsigned(events.when - task.event_day * _SECONDS, None)
         if task.cls == "contact" and (events.counterpart >= 0).any():
-            columns[coding.COUNTERPART] = self._aliases(events, events.counterpart[rows], task.event_day)
-        secrets = self.secrets(events.owners.at(task.parties), task.cls, task.event_day)
-        plaintexts = blocks.rows_plaintexts(columns, task.bounds)
-        place = self.place(task.cls, task.event_day, batch_id)
-        return blocks.seal(place, secrets, plaintexts, handles[task.parties])
+            facts[coding.COUNTERPART] = self._aliases(events, events.counterpart[task.rows], task.event_day)
+
+        def sealed(start: int, end: int) -> SealedBlocks:
+            part = task.part(start, end)
+            columns = {number: column.take(part.rows) for number, column in facts.items()}
+            secrets = self.secrets(events.owners.at(part.parties), part.cls, part.event_day)
+            plaintexts = blocks.rows_plaintexts(columns, part.bounds)
+            place = self.place(part.cls, part.event_day, batch_id)
+            return blocks.seal(place, secrets, plaintexts, handles[part.parties])
+
+        return blocks.joined(beside.halves(sealed, len(task.parties)))
 
     def _write(self, sealed: SealedBlocks, cls: str, event_day: int, batch_id: bytes, least: int) -> ColumnFile:
         place, padded = self.place(cls, event_day, batch_id), files.with_dummies(sealed, least=least)
@@ -138,10 +158,13 @@ class Sealer:
     def _aliases(self, events: Events, named: Codes, event_day: int) -> Texts:
         """How this column names the counterparts: 8 bytes each, zeros where there is none."""
         parties = distinct(named)
+
+        def made(start: int, end: int) -> npt.NDArray[np.bytes_]:
+            return self.secrets(events.counterparts.at(parties[start:end]), "contact", event_day).aliases()
+
         aliases = np.zeros(len(events.counterparts.keys) + 1, f"S{coding.ALIAS_BYTES}")  # the last is of nobody
-        secrets = self.secrets(events.counterparts.at(parties), "contact", event_day)
-        aliases[parties] = secrets.aliases()
-        return Texts(aliases, named, unique=True)
+        aliases[parties] = np.concatenate(beside.halves(made, len(parties)))
+        return Texts(aliases, events.counterpart, unique=True)
 
     def seal_facts(self, parties: PartyKeys, facts: list[Facts]) -> tuple[bytes, list[ColumnFile]]:
         """Write the identity facts of parties: one block each in this month's identity column."""
@@ -159,11 +182,16 @@ def _order(events: Events) -> Codes:
     days -= days.min() if len(days) else 0
     span = int(events.owner.max(initial=0)) + 1
     key = (days * span + events.owner) * _SECONDS + seconds
-    place_bits = len(key).bit_length()
-    if int(key.max(initial=0)).bit_length() + place_bits < _BITS:
+    return order_of(key)
+
+
+def order_of(keys: Codes) -> Codes:
+    """The places that put numbers from 0 up in order, equal ones as they stand."""
+    bits = len(keys).bit_length()
+    if int(keys.max(initial=0)).bit_length() + bits < _BITS:
         # sorting (key, place) in one number is ten times faster than a stable sort that gives places
-        return np.sort(key << place_bits | np.arange(len(key))) & ((1 << place_bits) - 1)
-    return np.argsort(key, kind="stable")
+        return np.sort(keys << bits | np.arange(len(keys))) & ((1 << bits) - 1)
+    return np.argsort(keys, kind="stable")
 
 
 def distinct(places: Codes) -> Codes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -105,14 +105,15 @@ class _Ingest:
         """Hold a small file until there are enough for a delivery; deliver a large one as it is read."""
         reader = reader_of(self.store, source, self.mapping, self.options)
         chunks = self._admitted(reader, source.name)
-        first, second = next(chunks, None), next(chunks, None)
-        if first is None:
+        first = list(islice(chunks, 1))
+        if not first:
             raise BadInputError(f"{source.name}: it has no rows; is it the right file?")
-        if second is None:
-            self._hold(first, reader.report())
-        else:
+        if first[0].full:
             self.flush()
-            self._deliver(chain([first, second], chunks), reader)
+            self._deliver(chain(_let_go(first), chunks), reader)
+        else:
+            next(chunks, None)  # to the end of the file
+            self._hold(first[0], reader.report())
 
     def _admitted(self, reader: Reader, name: str) -> Iterator[Chunk]:
         """A file's chunks, as long as the open day can take nearly all of its records: quarantine soon lapses."""
@@ -128,6 +129,7 @@ class _Ingest:
                     "mend: correct clock or time zone, or take records that are too old out of the file"
                 )
             yield chunk
+            del chunk  # two chunks do not fit into memory
 
     def _hold(self, chunk: Chunk, said: SourceReport) -> None:
         held = {file.sha256 for _, other in self.small for file in other.files}
@@ -162,6 +164,7 @@ class _Ingest:
             for chunk in chunks:
                 draft.bad.extend(chunk.bad)
                 take(draft, self.mapping, chunk.table)
+                del chunk
             said = [report.report() if isinstance(report, Reader) else report for report in reports]
             files = [file for report in said for file in report.files]
             if all(self._is_known(file) for file in files):
@@ -175,6 +178,12 @@ class _Ingest:
             self.report.unstored.update(report.saved)
             self.report.reasons.update(report.reasons)
             sinks.totals(self.store.folder, self.report.deliveries[-1].batch, report.totals)
+
+
+def _let_go(held: list[Chunk]) -> Iterator[Chunk]:
+    """What is held, no longer held once it is handed on: two chunks do not fit into memory."""
+    while held:
+        yield held.pop()
 
 
 def take(draft: Draft, mapping: Mapping, table: pa.Table) -> None:

@@ -28,6 +28,8 @@ from unheld_verify.words import one_line
 
 _WORDS_MOST = 200
 
+_PIECE_ROWS = 65_536
+
 
 @dataclass
 class ParkReport:
@@ -87,14 +89,15 @@ def _stream(reader: Reader, passed: _Passed) -> Iterator[bytes]:
     sink = io.BytesIO()
     writer: pa.ipc.RecordBatchStreamWriter | None = None
     for chunk in reader:
-        table = _plain(chunk.table)
-        writer = writer or pa.ipc.new_stream(sink, table.schema)
-        for batch in table.to_batches(max_chunksize=65_536):
-            writer.write_batch(batch)
+        for start in range(0, chunk.table.num_rows, _PIECE_ROWS):
+            table = _plain(chunk.table.slice(start, _PIECE_ROWS))
+            writer = writer or pa.ipc.new_stream(sink, table.schema)
+            writer.write_table(table)
             yield sink.getvalue()
             sink.seek(0)
             sink.truncate()
-        passed.records += table.num_rows
+        writer = writer or pa.ipc.new_stream(sink, _plain(chunk.table.slice(0, 0)).schema)
+        passed.records += chunk.table.num_rows
         passed.bad.extend(chunk.bad)
     if writer is None:
         raise BadInputError("it has no rows; is it the right file?")

@@ -25,7 +25,7 @@ class Batch:
     """Rows of one file in order. `columns` are coded texts (null for the words of none); `lines` are physical lines;
     `raw` gives the bytes of the rows with these positions; `saved` the bytes of columns that nobody asked for."""
 
-    columns: Mapping[str, Coded]
+    columns: dict[str, Coded]
     lines: npt.NDArray[np.int64]
     raw: Callable[[Sequence[int]], list[bytes]]
     broken: tuple[BrokenRow, ...]

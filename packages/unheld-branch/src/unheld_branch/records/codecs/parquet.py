@@ -91,7 +91,7 @@ def _sizes(file: pq.ParquetFile, wanted: Collection[str]) -> dict[str, int]:
 def _batch(found: pa.RecordBatch, first: int, saved: dict[str, int]) -> Batch:
     columns = {name: _coded(found.column(name)) for name in found.schema.names}
     lines = np.arange(first, first + found.num_rows, dtype=np.int64)
-    return Batch(columns, lines, partial(_raw, columns), (), saved, found.nbytes)
+    return Batch(columns, lines, partial(_raw, dict(columns)), (), saved, found.nbytes)
 
 
 def _coded(column: pa.Array) -> Coded:
