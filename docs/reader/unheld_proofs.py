@@ -101,6 +101,8 @@ STATEMENTS = {
     "demand-refused": "demand codes root leaves", "demand-withdrawn": "demand root leaves", "claim-answered": "",
     "paper": "paper digest", "group": "key", "standstill": "group digest begins ends",
     "custodians": "set digest n t begins custodians", "access-answered": "",
+    "copy-released": "copy copies listed generation", "copy-returned": "copy copies listed generation",
+    "copy-promoted": "copy copies listed generation",
 }  # fmt: skip
 PAPERS = ("buyer-record", "certificate", "manifest")
 

@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.calls import ALICE, BOB, FIRST, Call, calls, held, trees
-from tests.support.copies import Far, far_store, patched
+from tests.support.copies import FAR, Far, far_store, patched
+from unheld.assembly import CLOCK_VARIABLE
 from unheld.plans import planning
+from unheld.workflows import copies
+from unheld_branch.keys.parties.newcomers import Newcomers
+from unheld_branch.store import releases
 from unheld_branch.store.check import check
 from unheld_branch.store.replica import Replica
 from unheld_branch.workflows import apply
-from unheld_verify.errors import AwayError, UnheldError
+from unheld_verify import canonical
+from unheld_verify.errors import AwayError, NotAllowedError, StateUnknownError, UnheldError, VerificationError
+from unheld_verify.plan import Plan
 
 
 @pytest.fixture
@@ -105,3 +112,107 @@ def test_a_line_cut_at_any_message_leaves_the_old_state_or_the_new(tmp_path: Pat
                 in_step(far)
         if over:
             break
+
+
+def _plan(far: Far) -> Plan:
+    with far.made.opened() as store:
+        return planning.plan_parties(store, ["tel:" + ALICE], far.made.deployment.seed("plan")).plan
+
+
+def _apply(far: Far, plan: Plan) -> None:
+    with far.made.opened() as store:
+        apply.apply(store, far.made.custodians, plan, plan.digest[:8])
+
+
+def _decide(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CLOCK_VARIABLE, str(far.made.now))
+    copies.release(far.made.deployment, copies.decision(far.made.deployment, FAR))
+
+
+def _later(far: Far, hours: int) -> None:
+    far.made.now += hours * 3600
+
+
+def _said(far: Far) -> dict[str, Any]:
+    """The last statement that waits for the log."""
+    with far.made.opened(write=False) as store:
+        return dict(canonical.decode(store.vault.database.outbox()[-1].statement))
+
+
+def test_a_copy_is_not_released_before_its_time(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headquarters' decision does not hold before the copy was away for 72 hours, and leaves nothing behind."""
+    far.wire.down = True
+    far.made.lapse()
+    _later(far, 71)
+
+    with pytest.raises(NotAllowedError, match="it can be released in 1 hours"):
+        _decide(far, monkeypatch)
+    _later(far, 2)
+
+    with pytest.raises(AwayError):
+        _apply(far, _plan(far))
+
+
+def test_after_a_decision_forgetting_goes_on_and_the_log_counts_without_the_copy(
+    far: Far, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A released copy is told of in the log, and no statement counts it; back again it forgets first, then counts."""
+    far.wire.down = True
+    far.made.lapse()
+    _later(far, 73)
+    _decide(far, monkeypatch)
+    released = _said(far)
+    _apply(far, _plan(far))
+    erased = _said(far)
+    far.again()
+    with far.made.opened():
+        pass
+    returned = _said(far)
+
+    assert (released["kind"], released["copies"], released["listed"]) == ("copy-released", 1, 2)
+    assert (erased["kind"], erased["copies"]) == ("erase-parties", 1)
+    assert (returned["kind"], returned["copies"]) == ("copy-returned", 2)
+    in_step(far)
+    assert trees(far.made, "tel:" + ALICE) == set()
+
+
+def test_a_decision_ends_a_forgetting_that_a_copy_left_half_done(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store waits, erasing, for the copy that went away in between; released, it ends, and the log counts one."""
+    plan = _plan(far)
+    with far.made.opened() as store:
+        far.wire.count, far.wire.cut = 0, (4, "before")
+        with pytest.raises(StateUnknownError, match="is erasing until"):
+            apply.apply(store, far.made.custodians, plan, plan.digest[:8])
+    with pytest.raises(AwayError, match="unheld copy release"), far.made.opened():
+        pass
+    _later(far, 73)
+    _decide(far, monkeypatch)
+
+    with far.made.opened(write=False) as store:
+        said = [canonical.decode(one.statement) for one in store.vault.database.outbox()]
+    assert [(one["kind"], one["copies"]) for one in said[-2:]] == [("erase-parties", 1), ("copy-released", 1)]
+    far.again()
+    in_step(far)
+    assert trees(far.made, "tel:" + ALICE) == set()
+
+
+def test_nobody_but_headquarters_releases_a_copy(far: Far) -> None:
+    """A decision with another signature is refused."""
+    said = releases.decision(far.made.deployment.policy(), 1, "2026-07-01", bytes(32))
+
+    with pytest.raises(VerificationError, match="signature is wrong"):
+        releases.offer(far.made.root, said.encode(), far.made.deployment.policy())
+
+
+def test_a_copy_that_was_away_for_fifty_commits_gets_only_what_changed(far: Far) -> None:
+    """It follows with the buckets that differ and one step for each generation; no row goes over the line twice."""
+    far.wire.down = True
+    for number in range(50):
+        with far.made.opened() as store:
+            parties, _ = store.parties().add(0, Newcomers([f"tel:+9995551{number:04}"]))
+            store.commit({"kind": "rows", "rows": ""}, parties=parties)
+    far.wire.down, before = False, sum(map(len, far.wire.seen))
+
+    in_step(far)
+
+    assert sum(map(len, far.wire.seen)) - before < 2_000_000

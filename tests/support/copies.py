@@ -92,7 +92,9 @@ def far_store(folder: Path) -> Far:
     wire = Wire(keeper(place))
     with patched(wire):
         made = made_store(folder / "m", far={FAR: wire.keeper.key})
-    return Far(made, place, wire)
+    far = Far(made, place, wire)
+    far.again()
+    return far
 
 
 def patched(wire: Wire) -> AbstractContextManager[object]:

@@ -254,6 +254,8 @@ class _Journey:
         digest = plans.decode(plan.read_bytes()).digest
         self._call("erase", "apply", plan, "--confirm", "00000000", code=4, label="erase apply unconfirmed")
         self._call("erase", "apply", plan, "--confirm", digest)
+        copy = (self._folder / "copy").resolve()
+        self._call("copy", "release", copy, "--out", self._folder / "copy.release")
         self._call("log", "publish")
         self._claim("demand claim")
         proof = self._folder / "receipt.tlog-proof"

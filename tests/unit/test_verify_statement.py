@@ -49,6 +49,9 @@ GOOD: dict[str, dict[str, Any]] = {
         "ends": "2026-02-06",
     },
     "access-answered": {},
+    "copy-released": {"copy": 2, "copies": 2, "listed": 3, "generation": 41},
+    "copy-returned": {"copy": 2, "copies": 3, "listed": 3, "generation": 47},
+    "copy-promoted": {"copy": 1, "copies": 2, "listed": 2, "generation": 53},
     "custodians": {"set": 3, "digest": "1d" * 32, "n": 3, "t": 2, "begins": "2026-01-07", "custodians": [0, 2]},
 }
 ODD: list[Any] = [
@@ -60,6 +63,8 @@ MAY_BE: dict[str, list[Any]] = {
     "set": [3],
     "period": [3],
     "copies": [3],
+    "copy": [3],
+    "listed": [3],
     "slots": ["x", "2026-02-30", "20260105", "0A" * 16],
     "n": [3],
     "t": [3],

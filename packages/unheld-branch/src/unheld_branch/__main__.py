@@ -17,15 +17,16 @@ from pathlib import Path
 
 from unheld_branch import assembly
 from unheld_branch.assembly import custodians
-from unheld_branch.copies import serving
+from unheld_branch.copies import promoting, serving
 from unheld_branch.copies.keeper import Keeper
 from unheld_branch.kernel import process
 from unheld_branch.kernel.clock import machine_clock
 from unheld_branch.records.mapping import Mapping, mapping_of
-from unheld_branch.store import copying
+from unheld_branch.store import copying, releases
 from unheld_branch.store.store import Store
 from unheld_branch.workflows import custody, day, ingest, lapse, park, plans
 from unheld_branch.workflows.service import Service, Step
+from unheld_slots import durable
 from unheld_verify import columns, signed
 from unheld_verify.errors import BadInputError, UnheldError, UsageError
 
@@ -77,12 +78,16 @@ def _parser() -> argparse.ArgumentParser:
 def _copy_parser(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     words = "a copy of a store that is on another machine"
     acts = steps.add_parser("copy", help=words, description=words).add_subparsers(dest="act", required=True)
+    promoted = acts.add_parser("promote", help="make it the store, when the store is lost")
+    promoted.add_argument("folder", type=Path, help="the copy's folder")
     serve = acts.add_parser("serve", help="follow a store: it writes here, over the address given")
     serve.add_argument("folder", type=Path, help="the copy's folder; its slots lie in FOLDER.slots")
     serve.add_argument("--listen", default="127.0.0.1:8450", help="ADDRESS:PORT (default: %(default)s)")
 
 
 def _copy(given: argparse.Namespace) -> tuple[str, int]:
+    if given.act == "promote":
+        return _promote(given.folder)
     keeper = Keeper(given.folder, copying.slots_of(given.folder), machine_clock().now)
     server = serving.listening(given.listen, keeper)
     place = given.listen.rpartition(":")[0]
@@ -91,9 +96,30 @@ def _copy(given: argparse.Namespace) -> tuple[str, int]:
     return "ended", 0
 
 
+def _promote(folder: Path) -> tuple[str, int]:
+    done = promoting.promote(folder, machine_clock())
+    said = [f"{folder} is the store now, from generation {done.generation} on; the former store is refused"]
+    said += [f"copy {name} did not say whether it has more" for name in done.unheard]
+    said += [
+        "open the day again: custodians give its keys anew",
+        f"keep `copy serve {folder}` up: it turns others away",
+    ]
+    return "\n".join(said), 3 if done.unheard else 0
+
+
 def _step(given: argparse.Namespace) -> tuple[str, int]:
+    if given.step == "apply":
+        _decisions(given)
     with assembly.opened(given.store) as store:
         return _ACTS[given.step](given, store)
+
+
+def _decisions(given: argparse.Namespace) -> None:
+    """Lay decisions about copies before the store first: it may not open without them."""
+    for path in [one for one in given.plans if one.suffix == releases.ENDING]:
+        releases.offer(given.store, path.read_bytes(), assembly.policy_of(given.store))
+        durable.remove_file(path)
+    given.plans = [one for one in given.plans if one.suffix != releases.ENDING]
 
 
 def _run(given: argparse.Namespace) -> tuple[str, int]:

@@ -20,6 +20,7 @@ from unheld_branch.kernel.clock import machine_clock
 from unheld_branch.store import policy as policies
 from unheld_branch.store import seeds, sets
 from unheld_branch.store import store as stores
+from unheld_branch.store.policy import Policy
 from unheld_branch.store.store import Places, Store
 from unheld_verify import canonical
 from unheld_verify.custody import BRANCH, Transport
@@ -30,13 +31,18 @@ from unheld_verify.roster import Roster
 @contextmanager
 def opened(root: Path) -> Iterator[Store]:
     """The store at `root` under its lock. Raises NoStoreError, LockedError, BadInputError."""
-    if not (root / stores.GENESIS).is_file():
-        raise NoStoreError(f"{root}: no store there")
-    policy = policies.from_document(canonical.decode((root / stores.GENESIS).read_bytes()))
+    policy = policy_of(root)
     slots = root.with_name(f"{root.name}.slots")
     places = Places(root, slots, policy.copies, remote.reach(root, slots))
     with stores.opened(places, machine_clock(), write=True) as store:
         yield store
+
+
+def policy_of(root: Path) -> Policy:
+    """The genesis document of a store. Raises NoStoreError."""
+    if not (root / stores.GENESIS).is_file():
+        raise NoStoreError(f"{root}: no store there")
+    return policies.from_document(canonical.decode((root / stores.GENESIS).read_bytes()))
 
 
 def custodians(store: Store) -> Remote:

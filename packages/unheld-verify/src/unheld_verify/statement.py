@@ -105,6 +105,8 @@ _CHECKS: dict[str, tuple[_Check, str]] = {
     "leaves": (_power(MIN_LEAVES), f"a power of two, at least {MIN_LEAVES}"),
     "slots": (_text, "words"),
     "copies": (_number(1), "a number, at least 1"),
+    "copy": (_number(1), "a number, at least 1"),
+    "listed": (_number(1), "a number, at least 1"),
     "custodians": (lambda value: _ascending(value, _number(0)), "an ascending list of numbers"),
     "columns": (lambda value: _ascending(value, _column), "an ascending list of [class, date]"),
     "demand": (_hex(16), "32 hex digits"),
@@ -143,6 +145,9 @@ KINDS: dict[str, tuple[str, ...]] = {
     "standstill": ("group", "digest", "begins", "ends"),
     "custodians": ("set", "digest", "n", "t", "begins", "custodians"),
     "access-answered": (),
+    "copy-released": ("copy", "copies", "listed", "generation"),
+    "copy-returned": ("copy", "copies", "listed", "generation"),
+    "copy-promoted": ("copy", "copies", "listed", "generation"),
 }
 # Statements with a tree of parties, and what a leaf of that tree says of its identity.
 LEAVES = {

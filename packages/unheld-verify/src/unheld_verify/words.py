@@ -61,6 +61,12 @@ _SAYS: dict[str, str] = {
     "demand-withdrawn": "demand {demand} was withdrawn by the authority; nothing was handed over on it",
     "claim-answered": "one person, or who speaks for them, was told whether any demand named their line",
     "access-answered": "custodians answered one card that asked for its own records",
+    "copy-released": "copy {copy} of the key tree was away for days; headquarters waits for it no longer: {copies} of "
+    "{listed} trees forget from generation {generation} on",
+    "copy-returned": "copy {copy} of the key tree came back and has everything since generation {generation}: {copies} "
+    "of {listed} trees forget",
+    "copy-promoted": "copy {copy} of the key tree is the store from generation {generation} on: {copies} of {listed} "
+    "trees forget",
     "paper": "a {paper} was made; its digest is {digest}",
     "group": "{key} may object to a handover",
     "standstill": "{group} objected ({digest}): no handover from {begins} until before {ends}",
@@ -86,6 +92,10 @@ _NOT_SAID: dict[str, str] = {
     "demand-withdrawn": "It does not prove that nothing was handed over by other ways, before or after.",
     "claim-answered": "It does not say whose line, nor what the answer was.",
     "access-answered": "It does not say whose card, nor which days, nor that the card was in its owner's hand.",
+    "copy-released": "It does not prove that the copy is gone: until it comes back, it holds the rows of whoever was "
+    "forgotten since.",
+    "copy-returned": "It does not prove that nobody copied its rows while it was away.",
+    "copy-promoted": "It does not prove that the former store is gone, nor that nothing came to it alone.",
     "paper": "It does not prove that what the paper says is true, only that it is the one that was made.",
     "group": "It does not say who holds the key.",
     "standstill": "It does not prove that nothing was handed over by other ways.",

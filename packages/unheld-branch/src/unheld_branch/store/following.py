@@ -77,13 +77,13 @@ class Commit:
 
 
 class Copies:
-    """All listed copies. The store's owner holds its lock."""
+    """All listed copies, by their number in genesis. The store's owner holds its lock."""
 
-    def __init__(self, folder: Path, copies: Sequence[Copy], now: Callable[[], int]) -> None:
+    def __init__(self, folder: Path, copies: Mapping[int, Copy], now: Callable[[], int]) -> None:
         self._folder = folder
         self._now = now
         self._away = _read(folder / STATE)
-        self._listed = [Listed(number, copy) for number, copy in enumerate(copies, 1)]
+        self._listed = [Listed(number, copy) for number, copy in copies.items()]
 
     def __iter__(self) -> Iterator[Listed]:
         return iter(self._listed)
@@ -321,10 +321,11 @@ def outbox(vault: Vault) -> list[Waiting]:
 
 def words(one: Listed) -> str:
     """Who is away, since when, and why."""
-    return f"copy {one.name} is away since {_moment(one.since)} ({one.why})"
+    return f"copy {one.name} is away since {moment(one.since)} ({one.why})"
 
 
-def _moment(seconds: int) -> str:
+def moment(seconds: int) -> str:
+    """A time as people read it."""
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 

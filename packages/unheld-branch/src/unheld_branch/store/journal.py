@@ -83,6 +83,7 @@ class Catalog:
     sets: dict[int, str] = field(default_factory=dict)
     applied: set[str] = field(default_factory=set)
     released: dict[int, int] = field(default_factory=dict)
+    promoted: set[int] = field(default_factory=set)
     erasures: int = 0
     at: int = 0
 
@@ -226,6 +227,20 @@ def _everything(catalog: Catalog) -> None:
         _end_parked(catalog, id_, "forgotten")
 
 
+def _release(catalog: Catalog, entry: Entry) -> None:
+    catalog.released[entry["copy"]] = catalog.generation + 1
+
+
+def _return(catalog: Catalog, entry: Entry) -> None:
+    catalog.released.pop(entry["copy"], None)
+
+
+def _promote(catalog: Catalog, entry: Entry) -> None:
+    """A copy is the store from here on: it is no copy any more, and nobody waits for it as one."""
+    catalog.promoted.add(entry["copy"])
+    catalog.released.pop(entry["copy"], None)
+
+
 def _lapse(catalog: Catalog, entry: Entry) -> None:
     catalog.lapsed |= {(cls, columns.day_number(day)) for cls, day in entry["columns"]}
     for batch in entry["parked"]:
@@ -242,4 +257,7 @@ _APPLY: dict[str, Callable[[Catalog, Entry], None]] = {
     "erase": _erase,
     "lapse": _lapse,
     "custodians": _custodians,
+    "release": _release,
+    "return": _return,
+    "promote": _promote,
 }

@@ -14,7 +14,7 @@ from unheld_branch.keys.parties.difference import Difference, difference
 from unheld_branch.keys.parties.parties import Parties
 from unheld_branch.keys.parties.root import RootNode
 from unheld_branch.keys.parties.tree import Tree
-from unheld_branch.store import copying, journal, mirror, replica, sets
+from unheld_branch.store import copying, journal, mirror, releases, replica, sets
 from unheld_branch.store import policy as policies
 from unheld_branch.store.copying import Copy, Making
 from unheld_branch.store.database import Database
@@ -75,6 +75,7 @@ class Store:
     clock: Clock
     root: RootNode = field(repr=False)
     catalog: Catalog = field(repr=False)
+    following: bool = False
 
     @property
     def folder(self) -> Path:
@@ -94,7 +95,7 @@ class Store:
 
         Raises SealedError with the mend where they cannot be read here.
         """
-        held = self.catalog.open_day
+        held = self.catalog.open_day if not self.following else None
         kept = self.day_slot.read() if held is not None else None
         return kept if held is not None and kept is not None and kept.day == held.number else None
 
@@ -122,6 +123,34 @@ class Store:
         """The parties of this generation, for reading and for drafting the next one."""
         return Parties(self.vault.nodes(), self.root.trees)
 
+    @property
+    def trees_counted(self) -> int:
+        """How many trees a forgetting reaches: this one, and every listed copy that was not released."""
+        return 1 + len(self.copies) - len(self.catalog.released)
+
+    def decide(self) -> None:
+        """Take down which copies are waited for no longer, and which came back with everything."""
+        released = dict(releases.due(self.folder, self.policy, self.copies, self.clock.now()))
+        for number, digest in released.items():
+            if number not in self.catalog.released:
+                counted = self.trees_counted - 1
+                said = self._of_copy("copy-released", number, counted)
+                self.commit({"kind": "release", "copy": number, "document": digest}, say=[said])
+        releases.done(self.folder, released)
+        for one in self.copies.here:
+            if one.number in self.catalog.released:
+                said = self._of_copy("copy-returned", one.number, self.trees_counted + 1)
+                self.commit({"kind": "return", "copy": one.number}, say=[said])
+
+    def take_over_as(self, number: int) -> None:
+        """Say that this store was copy `number` until now."""
+        said = self._of_copy("copy-promoted", number, self.trees_counted)
+        self.commit({"kind": "promote", "copy": number}, say=[said])
+
+    def _of_copy(self, kind: str, number: int, counted: int) -> statement.Opening:
+        generation = self.catalog.generation + 1
+        return self.opening(kind, copy=number, copies=counted, listed=1 + len(self.copies), generation=generation)
+
     def ready(self) -> None:
         """See that every database would keep a change made now. Raises StateError with the mend."""
         for vault in (self.vault, *self.copies.vaults):
@@ -141,6 +170,7 @@ class Store:
 
         `entry` is the journal's (kind and its fields), `say` goes to the log's outbox; the rest as in `Change`.
         """
+        check_writable(self.folder)
         self.ready()
         full = canonical.encode({"v": 1, "at": self.clock.now(), **entry})
         head = journal.next_head(self.catalog.head, full)
@@ -240,12 +270,15 @@ def opened(places: Places, clock: Clock, *, write: bool = False) -> Iterator[Sto
     """Open a store under its lock; finishes what a crash left before serving anything."""
     if not (places.root / GENESIS).is_file():
         raise NoStoreError(f"{places.root}: no store there; `unheld init` makes one")
+    if write:
+        check_writable(places.root)
     with locks.locked(places.root / "lock", exclusive=True), ExitStack() as held:
         store = _open(places, clock, held)
         if write:
             _believe(store)
             store.ready()
             store.tidy()
+            store.decide()
         yield store
 
 
@@ -264,11 +297,16 @@ def journal_of(root: Path) -> Catalog:
 def _open(places: Places, clock: Clock, held: ExitStack) -> Store:
     policy = policies.from_document(canonical.decode((places.root / GENESIS).read_bytes()))
     vault = _vault(places.root, places.slots, policy, held)
-    copies = Copies(places.root, [places.reach(name) for name in places.copies], clock.now)
+    marker = replica.marker_of(places.root)
+    following = marker is not None and not marker.promoted
+    own = marker.name if marker is not None else ""
+    listed = {number: name for number, name in enumerate(places.copies, 1) if name != own and not following}
+    reached = {number: places.reach(name) for number, name in listed.items()}
+    copies = Copies(places.root, reached, clock.now)
     held.callback(copies.close)
-    catalog = _settle(vault, copies, policy)
+    catalog = _settle(vault, copies, policy, places.root, clock.now(), following=following)
     day_slot = OpenDaySlot(places.root, places.slot("open"))
-    return Store(places, policy, vault, copies, day_slot, clock, vault.load(), catalog)
+    return Store(places, policy, vault, copies, day_slot, clock, vault.load(), catalog, following)
 
 
 def _believe(store: Store) -> None:
@@ -288,6 +326,15 @@ def _vault(folder: Path, slots: Path, policy: Policy, held: ExitStack) -> Vault:
     return Vault(database, open_slot(slot_uri(slots, "root")), policy.store_id)
 
 
+def check_writable(root: Path) -> None:
+    """Raise StateError where this folder is a copy that follows a store."""
+    if replica.is_following(root):
+        raise StateError(
+            f"{root}: this is a copy, only its store writes to it. `unheld erase plan` and `unheld status` read it; "
+            "when the store is lost: `unheld-branch copy promote`"
+        )
+
+
 def forgets_rows(entry: Mapping[str, Any]) -> bool:
     """Whether a journal entry is of a forgetting that every copy has to acknowledge.
 
@@ -296,20 +343,37 @@ def forgets_rows(entry: Mapping[str, Any]) -> bool:
     return entry["kind"] == "erase" and entry["act"] in ("party", "parties", "everything")
 
 
-def _settle(vault: Vault, copies: Copies, policy: Policy) -> Catalog:
-    """Finish what a crash cut short: nothing is served while the store is erasing."""
+def _settle(vault: Vault, copies: Copies, policy: Policy, folder: Path, now: int, *, following: bool) -> Catalog:
+    """Finish what a crash cut short: nothing is served while the store is erasing. A copy finishes with its store."""
     if vault.condition() is Condition.ORPHAN:
         vault.drop_orphan()
     root = vault.load()
     entries = vault.database.journal()
     catalog = journal.fold(policy, entries)
     copies.meet(vault, root, catalog)
-    if vault.condition() is Condition.ERASING:
-        missing = copies.lacking(catalog.released)
-        if missing and forgets_rows(canonical.decode(entries[-1][1])):
-            raise AwayError(
-                f"{vault.database.path}: erasing: {'; '.join(map(away_words, missing))}, and went away before it had "
-                "forgotten too. Bring it back, or release it: `unheld copy release`"
-            )
+    if vault.condition() is Condition.ERASING and not following:
+        if forgets_rows(canonical.decode(entries[-1][1])):
+            _wait(vault, copies, catalog, {number for number, _ in releases.due(folder, policy, copies, now)})
         vault.finish()
     return catalog
+
+
+def _wait(vault: Vault, copies: Copies, catalog: Catalog, decided: set[int]) -> None:
+    """See that every copy has forgotten, but those that headquarters decided about: the log then counts without them.
+
+    Raises AwayError naming the others.
+    """
+    if missing := copies.lacking({*catalog.released, *decided}):
+        raise AwayError(
+            f"{vault.database.path}: erasing: {'; '.join(map(away_words, missing))}, and went away before it had "
+            "forgotten too. Bring it back, or release it: `unheld copy release`"
+        )
+    fewer = len(decided - catalog.released.keys())
+    said = [one for one in vault.database.outbox() if one.statement and one.index is None]
+    if not fewer or not said:
+        return
+    last = said[-1]
+    told = canonical.decode(last.statement)
+    counted = 1 + len(copies) - len(catalog.released) - fewer
+    with vault.database.transaction() as transaction:
+        transaction.restate(last.id, canonical.encode({**told, "copies": counted}))

@@ -61,7 +61,7 @@ def _parties(store: Store, plan: Plan, targets: Targets) -> int:
             gone.append(dropped.rows)
     pending.bury(store.folder, plan, tombstones(store, gone))
     entry = {"kind": "erase", "act": plan.act, "plan": plan.digest, "root": plan.root.hex(), "leaves": plan.leaves}
-    said = _said(store, "erase-parties", root=plan.root.hex(), leaves=plan.leaves, copies=1 + len(store.copies))
+    said = _said(store, "erase-parties", root=plan.root.hex(), leaves=plan.leaves, copies=store.trees_counted)
     store.commit(entry, say=[said], parties=parties, plan_applied=True)
     return sum(map(len, gone))
 
@@ -123,7 +123,7 @@ def _everything(store: Store, custodians: Custodians, plan: Plan) -> tuple[int, 
         store.copies.require(store.catalog.released)  # before anything begins
         pending.keep(store.folder, plan)
         parkkeys.drop(store.folder)
-        said = _said(store, "erase-everything", copies=1 + len(store.copies))
+        said = _said(store, "erase-everything", copies=store.trees_counted)
         store.commit({"kind": "erase", "act": "everything", "plan": plan.digest}, say=[said], everything=first_root())
         _end_day(store)
     heard = custodians.erase_everything(plan)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unheld_branch.store import pending, refusals, targets
+from unheld_branch.store import pending, refusals, releases, targets
 from unheld_branch.store.refusals import Refusal
 from unheld_branch.store.store import Store
 from unheld_branch.store.targets import Targets
@@ -19,6 +19,7 @@ from unheld_branch.workflows.custodians import Custodians
 from unheld_slots import durable
 from unheld_verify import columns, plan
 from unheld_verify.errors import (
+    AwayError,
     BadInputError,
     DiskError,
     NotAllowedError,
@@ -32,7 +33,7 @@ from unheld_verify.errors import (
 from unheld_verify.plan import Plan
 
 APPLIED, REFUSED, WAITS = "applied", "refused", "waits"
-_ENDINGS = {".plan", ".json"}  # what is still being written into the folder has another ending
+_ENDINGS = {".plan", ".json", releases.ENDING}  # what is still being written into the folder has another ending
 _NO = (BadInputError, NotAllowedError, StateError, VerificationError)
 _NAMING = {"party", "parties"}
 _ORDER = (*sorted(_NAMING), "day", "class", "everything")
@@ -41,7 +42,7 @@ _ORDER = (*sorted(_NAMING), "day", "class", "everything")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the plan in a file: applied, refused, or waiting for custodians or keys; and why."""
+    """What became of the plan in a file: applied, refused, or waiting for custodians, copies or keys; and why."""
 
     path: Path
     became: str
@@ -114,7 +115,7 @@ def _carried_out(store: Store, custodians: Custodians, one: _Held) -> Outcome:
             applying.apply(store, custodians, one.plan, one.plan.digest, one.targets)
     except (DiskError, RolledBackError, StateUnknownError):
         raise
-    except (PartialError, SealedError) as error:
+    except (AwayError, PartialError, SealedError) as error:
         return Outcome(one.path, WAITS, str(error))
     except _NO as error:
         return _refused(store, one, str(error))

@@ -11,6 +11,7 @@ def main() -> None:
         from unheld.cli import (  # noqa: F401, PLC0415
             access_commands,
             casefolder_command,
+            copy_commands,
             custody_commands,
             demand_paper_commands,
             demand_register_commands,

@@ -100,7 +100,7 @@ def apply(
     where = deployment()
     with where.opened(write=True) as store:
         done = applying.apply(store, where.open_custodians(), found, typed.strip())
-        slot, copies = store.slot_words(), 1 + len(store.copies)
+        slot, copies = store.slot_words(), store.trees_counted
     inventory = Inventory(where.root).words()
     document: dict[str, Any] = {**asdict(done), "erasable_slot": slot, "copies": copies}
     return Answer(_said(done, slot, copies, inventory), document | {"inventory": inventory})

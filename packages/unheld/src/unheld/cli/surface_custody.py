@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 STATUS = {
+    "copies[].name": "a folder or address that the caller named at genesis",
+    "copies[].behind": "a count of generations",
+    "copies[].away_since": "when it was first found away",
+    "copies[].released": "whether forgettings go on without it",
+    "is_copy": "whether this folder is a copy",
     "columns.*.open": "a count of columns that can be sealed into now",
     "columns.*.gone": "a date, by class",
     "columns.*.attested": "how many custodians attest that the keys are gone",
@@ -66,6 +71,7 @@ _FIGURES = {
 }
 
 CUSTODY: Mapping[str, Mapping[str, str]] = {
+    "copy release": {"digest": "SHA-256 of headquarters' decision"},
     "custody init": {**_SET, "retired[]": "nothing yet"},
     "custody rotate": {**_SET, "retired[]": "nothing yet"},
     "custody go": {

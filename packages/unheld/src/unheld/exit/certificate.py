@@ -215,10 +215,10 @@ def document(paper: Paper) -> Document:
         Notice(
             "What this says",
             f"Headquarters states: on {done['day']} the keys that open what was sealed in this store until then were "
-            f"destroyed in each listed copy of the key tree ({done['copies']}). What was copied before together with "
-            "its keys, and what was sealed later, this does not cover. Nothing here says that bytes are gone, or that "
-            "no copy exists elsewhere. Paper alone is a statement; the JSON file, checked with unheld-verify, shows "
-            "what the public log says of it.",
+            f"destroyed in each key tree that the log counted then ({done['copies']}). What was copied before together "
+            "with its keys, and what was sealed later, this does not cover. Nothing here says that bytes are gone, or "
+            "that no copy exists elsewhere. Paper alone is a statement; the JSON file, checked with unheld-verify, "
+            "shows what the public log says of it.",
         ),
         Facts(
             (

@@ -191,7 +191,11 @@ def _copies(store: Store) -> Iterator[Finding]:
         words = "recoverable copies: 1. A lost disk is everybody forgotten"
         yield Finding("copies", "warning", words, "init with --copy on another disk")
     for one in store.copies:
-        if one.standing is None:
+        if one.number in store.catalog.released:
+            yield Finding(
+                "copies", "warning", f"{one.name} was released", "bring it back: it still has who is forgotten"
+            )
+        elif one.standing is None:
             yield Finding("copies", "failure", away_words(one), "bring it back; no one is forgotten while it is away")
         else:
             yield Finding("copies", "ok", f"{one.name}: generation {one.standing.generation}")

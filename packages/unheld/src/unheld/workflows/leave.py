@@ -128,7 +128,7 @@ def drop(deployment: Deployment, plan: Plan, typed: str) -> Dropped:
         except PartialError:
             _publish(deployment, store)
             raise
-        return Dropped(done, store.slot_words(), 1 + len(store.copies), _publish(deployment, store))
+        return Dropped(done, store.slot_words(), store.trees_counted, _publish(deployment, store))
 
 
 def certify(deployment: Deployment, out: Path, form: Path | None) -> Issued:

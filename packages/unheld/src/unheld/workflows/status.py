@@ -15,6 +15,7 @@ from unheld.workflows import custody
 from unheld.workflows.custody import Answer, Term
 from unheld_branch.custody.attested import Attested
 from unheld_branch.store import refusals
+from unheld_branch.store.following import Listed, moment
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import SUBSCRIBERS
 from unheld_branch.workflows import lapse, sinks
@@ -46,6 +47,8 @@ def _store(store: Store) -> dict[str, Any]:
         "erasable_slot": store.slot_words(),
         "database": store.database_words(),
         "recoverable_copies": 1 + store.copies.recoverable(store.root.generation),
+        "copies": [_copy(store, one) for one in store.copies],
+        "is_copy": store.following,
         "open_day": columns.day_text(catalog.open_day.number) if catalog.open_day else "",
         "days_closed": sum(day.state == "closed" for day in catalog.days.values()),
         "days_uncorroborated": sum(not day.corroborated for day in catalog.days.values()),
@@ -61,6 +64,28 @@ def _store(store: Store) -> dict[str, Any]:
         "statements_waiting": sum(item.index is None for item in store.vault.database.outbox()),
         "sinks": {"totals": str(named.totals or "off"), "charge_lines": str(named.charge or "off")},
     }
+
+
+def _copy(store: Store, one: Listed) -> dict[str, Any]:
+    """How a copy stands: how many generations it lacks, since when, and whether it is waited for."""
+    has = one.standing.generation if one.standing else one.generation
+    return {
+        "name": one.name,
+        "behind": store.root.generation - has,
+        "away_since": moment(one.since) if one.standing is None else "",
+        "released": one.number in store.catalog.released,
+    }
+
+
+def _copy_lines(figures: dict[str, Any]) -> list[str]:
+    said = [f"  recoverable copies: {figures['recoverable_copies']}"]
+    for one in figures["copies"]:
+        if one["away_since"] or one["released"]:
+            away = f"away since {one['away_since']}, {one['behind']} generations behind"
+            said.append(f"    {one['name']}: {away}{', released' if one['released'] else ''}")
+    if figures["is_copy"]:
+        said.append("  THIS IS A COPY: only its store writes to it")
+    return said
 
 
 def _at_most(rows: int) -> int:
@@ -169,7 +194,7 @@ def lines(figures: dict[str, Any]) -> list[str]:
         f"  due to lapse: {figures['due_to_lapse']}",
         f"  erasable slot: {figures['erasable_slot']}",
         f"  database: {figures['database']}",
-        f"  recoverable copies: {figures['recoverable_copies']}",
+        *_copy_lines(figures),
         *_custodian_lines(figures["custodians"]),
         f"  statements waiting for the log: {figures['statements_waiting']}",
         f"  sinks: totals {figures['sinks']['totals']}, charge lines {figures['sinks']['charge_lines']}",
