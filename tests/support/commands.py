@@ -28,6 +28,7 @@ from unheld.assembly import CLOCK_VARIABLE
 from unheld.cli import (  # noqa: F401
     access_commands,
     casefolder_command,
+    copy_commands,
     custody_commands,
     demand_paper_commands,
     demand_register_commands,

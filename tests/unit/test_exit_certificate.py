@@ -332,5 +332,10 @@ def test_its_first_words_are_headquarters_and_no_more_than_was_done(made: TestSt
     first = next(block for block in certificate.document(_certify(made).paper).blocks if isinstance(block, Notice))
 
     assert first.text.startswith("Headquarters states: on ")
-    for phrase in ("until then", "each listed copy", "sealed later, this does not cover", "no copy exists elsewhere"):
+    for phrase in (
+        "until then",
+        "each key tree that the log counted then",
+        "sealed later, this does not cover",
+        "no copy exists elsewhere",
+    ):
         assert phrase in first.text
