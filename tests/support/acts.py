@@ -100,6 +100,7 @@ def _sent(made: TestStore) -> None:
 def _listed(made: TestStore) -> None:
     _filled(made)
     (made.folder / "list.txt").write_text(f"{ALICE}\n")
+    _out(made).parent.mkdir()
 
 
 def _same_file(made: TestStore) -> object:
@@ -149,7 +150,7 @@ def _plan(made: TestStore) -> object:
 
 
 def _out(made: TestStore) -> Path:
-    return made.folder / "out.plan"
+    return made.folder / "papers" / "out.plan"
 
 
 def _is_open(made: TestStore) -> None:
