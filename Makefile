@@ -3,7 +3,7 @@ PY ?= python3
 BIN := .venv/bin
 STAMP := .venv/.locked
 
-.PHONY: fuzz setup demo test test-slow test-all check bench bench-seal debian clean
+.PHONY: coverage fuzz setup demo test test-slow test-all check bench bench-seal debian clean
 
 setup: $(STAMP)
 
@@ -37,6 +37,13 @@ bench: setup
 
 bench-seal: setup
 	$(BIN)/python -m bench seal
+
+# Which branches of verifier, keys, log and custodian no test takes. One process a suite: it is slow.
+coverage: debian
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -n 0 -q -m "not long" tests/unit tests/contract tests/property tests/cli tests/faults
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
 
 # Every reader of bytes, fed what atheris makes up, for SECONDS each. TARGETS="proof slot" names some.
 SECONDS ?= 20

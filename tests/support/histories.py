@@ -72,7 +72,7 @@ KINDS = (
 
 def drawn_history(seed: int) -> list[Act]:
     """A history by its seed, one act in three cut off."""
-    drawn = Random(seed)  # noqa: S311 - which history, not a secret
+    drawn = Random(seed)
     return [
         Act(
             drawn.choice(KINDS), drawn.randrange(64), drawn.randrange(64),
@@ -100,7 +100,7 @@ def founded(setting: Setting) -> Saved:
     """The deployment that every history of a setting begins with."""
     folder = Path(tempfile.mkdtemp(prefix="unheld-histories-", dir=_FAST if _FAST.is_dir() else None))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    with simcrypto.drawn(Random(1)):  # noqa: S311
+    with simcrypto.drawn(Random(1)):
         made = made_store(
             folder / "m", setting.n, setting.t, setting.copies, FIRST_DAY, lifetimes=LIFETIMES, late_days=LATE_DAYS
         )
@@ -115,7 +115,7 @@ def begun(setting: Setting, seed: int = 0) -> Iterator[Life]:
     with ExitStack() as stack:
         stack.enter_context(patch.multiple(tree_, **SMALL))
         stack.enter_context(patch.dict(os.environ, clock))
-        stack.enter_context(simcrypto.drawn(Random(seed)))  # noqa: S311
+        stack.enter_context(simcrypto.drawn(Random(seed)))
         yield Life(made, stack.enter_context(Copies([made.folder])))
 
 
@@ -156,7 +156,7 @@ class Life(Forgetting):
 
     def _events(self, act: Act) -> list[Event]:
         """A few records: today's and late ones, of subscribers, strangers and SIMs."""
-        drawn = Random(act.a * 1_000_003 + act.b)  # noqa: S311 - which records, not a secret
+        drawn = Random(act.a * 1_000_003 + act.b)
         found = []
         for place in range(1 + drawn.randrange(4)):
             day = self.today - drawn.choice((0, 0, 0, 1, 2, 3, 1, 8))
@@ -178,7 +178,7 @@ class Life(Forgetting):
         return self._ingest(self._written(self._events(act)))
 
     def _register(self, act: Act) -> Deed:
-        drawn = Random(act.a * 1_000_003 + act.b)  # noqa: S311
+        drawn = Random(act.a * 1_000_003 + act.b)
         at = drawn.randrange(len(NUMBERS))
         line = Line(
             NUMBERS[at], drawn.choice((SIMS[at], SIMS[at], SIMS[(at + 1) % 6], None)),

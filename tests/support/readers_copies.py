@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
+from tests.support.founding import HEADQUARTERS
 from tests.support.reader import Reader, file, folder
 from tests.support.readers_custody import keypair
+from tests.support.readers_store import _founded_policy
 from unheld_branch.copies import letters, remote
 from unheld_branch.copies.keeper import Keeper
-from unheld_branch.store import following, replica
+from unheld_branch.store import following, policy, releases, replica
 from unheld_branch.store.replica import Marker
 from unheld_verify import canonical, crypto, note, signed
+from unheld_verify.errors import BadInputError
 
 
 @cache
@@ -47,7 +51,26 @@ def _marker_again(marker: Marker | None) -> bytes:
     return marker.encode() if marker else b""
 
 
+@cache
+def _policy() -> policy.Policy:
+    return replace(_founded_policy(), copies=("one",))
+
+
+def _release(data: bytes) -> int:
+    """Headquarters' decision on a copy, signed by it whatever it says."""
+    document = canonical.decode(data)
+    if not isinstance(document, dict) or document.get("kind") != releases.KIND:
+        raise BadInputError("not a document of that kind")
+    return releases.number_of(signed.decode(signed.sign(document, HEADQUARTERS).encode(), releases.KIND), _policy())
+
+
+def _released() -> bytes:
+    said = {"v": 1, "kind": releases.KIND, "store": _policy().store_id.hex(), "copy": 1, "made": "2026-07-06"}
+    return canonical.encode(said)
+
+
 READERS = (
+    Reader("release", _release, lambda: [_released()], ("unheld_branch.store.releases.number_of",), slow=True),
     Reader(
         "copy-line",
         _kept,

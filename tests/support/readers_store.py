@@ -352,6 +352,12 @@ READERS = (
     Reader("block-rows", _rows_again, lambda: _blocks(False), ("unheld_branch.store.blocks.read_rows",), bytes),
     Reader("block-columns", _columns, lambda: _blocks(False), ("unheld_branch.store.layout.decode",)),
     Reader(
+        "block-alike",
+        lambda data: blocks.read_alike([data]),
+        lambda: _blocks(False),
+        ("unheld_branch.store.blocks.read_alike",),
+    ),
+    Reader(
         "block-facts",
         blocks.read_facts,
         lambda: _blocks(True),

@@ -22,6 +22,8 @@ NAMES = re.compile(
 GIVEN = re.compile(r"\b(bytes|Signed|Document|Any|Path|str)\b")
 """What the first argument of a reader is: bytes, text, JSON of any kind, a file."""
 NO_READERS = {
+    "unheld_slots.slot.places_of": "takes a URI: under `open_slot`",
+    "unheld_verify.crypto.unseal_each": "opens nothing that was altered",
     "unheld_branch.copies.letters.ask_of": "under `Keeper.handle`",
     "unheld_branch.copies.letters.open_answer": "opens what the pinned copy signed",
     "unheld_branch.copies.letters.open_letter": "under `Keeper.handle`",
@@ -51,6 +53,7 @@ NO_READERS = {
     "unheld_verify.words.name_of": "takes a name: under `roster.draft_of`",
 }
 NO_READING = {
+    "unheld_branch.copies.promoting": "genesis by `policy.from_document`",
     "unheld.cli.access_commands": "hands files on",
     "unheld.cli.casefolder_command": "hands files on",
     "unheld.cli.demand_register_commands": "hands files on",

@@ -34,14 +34,14 @@ def has(folder: Path, one: Plan) -> bool:
 
 def plans(folder: Path, today: int, lifetimes: Mapping[str, int]) -> list[Plan]:
     """The plans that are still to be brought; those whose columns have all lapsed are dropped here."""
-    found = [_plan(path) for path in sorted((folder / _FOLDER).glob("*.plan"))]
+    found = [_read(path) for path in sorted((folder / _FOLDER).glob("*.plan"))]
     for one in found:
         if _due(one, lifetimes) <= today:
             done(folder, one)
     return [one for one in found if _due(one, lifetimes) > today]
 
 
-def _plan(path: Path) -> Plan:
+def _read(path: Path) -> Plan:
     try:
         return plan.decode(path.read_bytes())
     except BadInputError as error:
