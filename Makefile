@@ -3,7 +3,7 @@ PY ?= python3
 BIN := .venv/bin
 STAMP := .venv/.locked
 
-.PHONY: coverage fuzz setup demo test test-slow test-all check bench bench-seal debian clean
+.PHONY: coverage fuzz setup demo test test-slow test-postgresql test-all check bench bench-seal debian clean
 
 setup: $(STAMP)
 
@@ -22,6 +22,13 @@ test: debian
 
 test-slow: debian
 	$(BIN)/pytest -n 2 --dist loadscope -m "slow and not long"
+
+# What a store does, once more with every database in PostgreSQL.
+STORES := $(addprefix tests/,unit/test_workflows_*.py unit/test_branch_*.py unit/test_store_*.py unit/test_demands_holdings.py \
+	unit/test_exit_*.py faults/test_store_*.py faults/test_log_outbox.py faults/test_exit_crash.py)
+
+test-postgresql: debian
+	UNHELD_TEST_DATABASE=postgresql $(BIN)/pytest -n 2 --dist loadscope -m "not slow and not long and not sqlite" $(STORES)
 
 test-all: debian
 	$(BIN)/pytest -n 2

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.support.calls import ALICE, BOB, FIRST, Call, Crash, calls, crash_points, snapshot, steps
-from tests.support.stores import TestStore, made_store
+from tests.support.stores import Saved, TestStore, made_store
 from unheld_branch.log.tiles import LogWriter
 from unheld_branch.store.database import Transaction
 from unheld_verify import crypto, statement, tiles
@@ -91,20 +90,18 @@ def test_dummies_cannot_be_told_from_statements(made: TestStore) -> None:
 
 
 @pytest.mark.parametrize("earlier", [0, 1])
-def test_a_publication_cut_off_anywhere_is_ended_by_the_next(made: TestStore, tmp_path: Path, earlier: int) -> None:
+def test_a_publication_cut_off_anywhere_is_ended_by_the_next(made: TestStore, earlier: int) -> None:
     """After a crash at any step, doing it again gives one log with each statement once and its opening."""
     for _ in range(earlier):
         made.publish()
         made.open_day(FIRST + timedelta(1))
-    backup = tmp_path / "backup"
-    shutil.copytree(made.folder, backup)
+    saved = Saved(made)
     points = crash_points(made.publish)
     expected = kinds(made)
     openings = len(list((made.deployment.log / "openings").iterdir()))
     last = max(at for at, point in enumerate(points) if point.startswith("before rename") and ".json" in point)
     for at in [*range(0, last, 3), last]:
-        shutil.rmtree(made.folder)
-        shutil.copytree(backup, made.folder)
+        made = saved.again()
         with pytest.raises(Crash), steps(at):
             made.publish()
         assert size(made) in {32 * earlier, 32 * earlier + 32}

@@ -179,6 +179,7 @@ def test_a_close_cut_off_after_its_commit_is_ended_by_the_next_day(tmp_path: Pat
     assert all(columns.day_of(FIRST) not in state.open_days for state in made.states())
 
 
+@pytest.mark.sqlite
 def test_the_order_of_a_forgetting_is_the_page_s(tmp_path: Path) -> None:
     """New key, transaction, the same in the copy, and only then the old keys: the copy's first, the store's last."""
     made = made_store(tmp_path / "m", copies=1)

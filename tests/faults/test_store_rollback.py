@@ -63,6 +63,7 @@ def _clean_close(path: Path) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("part", ["s/catalog.db", "s.slots/root.slot", "copy-1/catalog.db", "copy-1.slots/root.slot"])
 def test_a_part_that_was_put_back_is_refused(made: TestStore, part: str) -> None:
     """The database or the slot of a store, or of its copy, from before the last commit is never served."""
@@ -79,6 +80,7 @@ def test_a_part_that_was_put_back_is_refused(made: TestStore, part: str) -> None
         pass
 
 
+@pytest.mark.sqlite
 def test_a_store_put_back_whole_is_caught_by_its_copy(made: TestStore) -> None:
     """A snapshot of database and slot together agrees with itself; the copy, which went on, gives it away."""
     parts = [made.root, made.deployment.slots]
@@ -91,6 +93,7 @@ def test_a_store_put_back_whole_is_caught_by_its_copy(made: TestStore) -> None:
         pass
 
 
+@pytest.mark.sqlite
 def test_a_copy_left_behind_by_two_forgettings_follows_them(made: TestStore) -> None:
     """A copy that was put back, slot and all, from before two forgettings has neither party once the store opens."""
     parts = [_copy(made), _copy(made).with_name("copy-1.slots")]
@@ -105,6 +108,7 @@ def test_a_copy_left_behind_by_two_forgettings_follows_them(made: TestStore) -> 
         assert [tree.rows for tree in store.copies.vaults[0].load().trees.values()] == [0]
 
 
+@pytest.mark.sqlite
 def test_an_altered_journal_is_refused(made: TestStore) -> None:
     """An entry that was changed in the database, with its heads made anew, does not fit the slot."""
     with closing(sqlite3.connect(made.root / "catalog.db")) as connection:
@@ -117,6 +121,7 @@ def test_an_altered_journal_is_refused(made: TestStore) -> None:
         pass
 
 
+@pytest.mark.sqlite
 def test_an_older_entry_that_was_altered_is_named(made: TestStore) -> None:
     """A change in the middle of the journal breaks its chain there."""
     with closing(sqlite3.connect(made.root / "catalog.db")) as connection:
