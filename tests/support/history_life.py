@@ -53,7 +53,7 @@ class Deed:
     must: bool = False
     sound: Callable[[Any], None] = lambda _: None
     delivered: Sequence[Event] | Line = ()
-    seals: Sequence[Event] = ()
+    seals: Sequence[Event] | Line = ()
     plan: Plan | None = None
     content: int = 0
     targets: Targets = field(default_factory=dict)

@@ -348,9 +348,14 @@ class Model:
     def _digested(self, today: int) -> int:
         return max(day for day in self.dedup if day <= today)
 
-    def stray(self, delivered: Sequence[Event], day: int) -> None:
+    def stray(self, delivered: Sequence[Event] | Line, day: int) -> None:
         """A delivery that may have been written, and was not committed."""
-        self.batches[f"stray {len(self.batches)}"] = Batch(day, self.seal(delivered, day, make=False), 0, stray=True)
+        if isinstance(delivered, Line):
+            row, pair = self.trees[0].rows.get((f"tel:{delivered.number}", 0)), ("identity", month_start(day))
+            sealed = [Sealed(row.party, pair[1], 0, {pair}, fact=delivered.mark)] if row is not None else []
+        else:
+            sealed = self.seal(delivered, day, make=False)
+        self.batches[f"stray {len(self.batches)}"] = Batch(day, sealed, 0, stray=True)
 
     def seal(self, events: Sequence[Event], day: int, *, make: bool = True) -> list[Sealed]:
         """What an open day keeps of these."""

@@ -66,10 +66,10 @@ class Forgetting(Chronicle):
         everything, columns_ = plan.act == "everything", plan.act in ("day", "class")
         if everything:
             self.fetched = dict.fromkeys(self.fetched, False)
-        ahead = columns_ and plan.event_day > self.today  # by a clock that was set back
+        back = columns_ and (plan.event_day > self.today or self.today < self.model.seen)
         away = self.copy_away and not columns_
-        no: tuple[type[UnheldError], ...] = (PartialError,) if ahead else (AwayError,) if away else ()
-        kinds = [] if ahead else ["erase"]
+        no: tuple[type[UnheldError], ...] = (PartialError,) if back else (AwayError,) if away else ()
+        kinds = [] if columns_ and plan.event_day > self.today else ["erase"]
         return Deed(lambda: self._applies(plan), kinds, no, away, targets=targets, again=True, plan=plan)
 
     def _applies(self, plan: Plan) -> apply.Applied:
