@@ -1,8 +1,8 @@
 """Custodians' desks over HTTP on loopback, in one process, on a clock that the benchmark sets; they agree to all.
 
-    python -m bench.desks FOLDER COUNT CLOCK
+    python -m bench.desks FOLDER COUNT CLOCK [PORT]
 
-Prints the port; custodian N answers at POST /N. CLOCK is a file with Unix seconds.
+Prints the port; custodian N answers at POST /N. CLOCK is a file with Unix seconds. Desks that are there go on.
 """
 
 from __future__ import annotations
@@ -34,14 +34,16 @@ def handler(desks: LocalDesks) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def main(folder: Path, count: int, clock: Path) -> None:
+def main(folder: Path, count: int, clock: Path, port: int = 0) -> None:
     """Serve until killed."""
     desks = LocalDesks(folder / "desks", folder / "desk-slots", lambda: int(clock.read_text("ascii")))
     desks.create(count)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(desks))
+    for index in range(count):
+        desks.desk(index)  # before there are threads: opening one ends what a crash cut short
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler(desks))
     print(server.server_port, flush=True)
     server.serve_forever()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), *map(int, sys.argv[4:]))

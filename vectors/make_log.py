@@ -110,6 +110,7 @@ def _statements(tree: receipt.PartyTree, named: receipt.PartyTree) -> list[state
         "copy-released": {"copy": 2, "copies": 2, "listed": 3, "generation": 41},
         "copy-returned": {"copy": 2, "copies": 3, "listed": 3, "generation": 47},
         "copy-promoted": {"copy": 1, "copies": 2, "listed": 2, "generation": 53},
+        "upgrade": {"from": 1, "to": 2, "digest": "1e" * 32},
     }
     return [statement.make(ORIGIN, kind, "2026-01-06", **given) for kind, given in fields.items()]
 

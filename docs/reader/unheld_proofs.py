@@ -103,6 +103,7 @@ STATEMENTS = {
     "custodians": "set digest n t begins custodians", "access-answered": "",
     "copy-released": "copy copies listed generation", "copy-returned": "copy copies listed generation",
     "copy-promoted": "copy copies listed generation",
+    "upgrade": "from to digest",
 }  # fmt: skip
 PAPERS = ("buyer-record", "certificate", "manifest")
 

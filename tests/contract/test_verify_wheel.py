@@ -140,4 +140,4 @@ def test_papers_and_case_folders_verify_with_the_wheel_alone(
 
 def test_wheel_says_its_version(alone: Path) -> None:
     """A report can name the version that checked."""
-    assert _run(alone, "-m", "unheld_verify.cli", "--version").stdout == "unheld-verify 0.1.0\n"
+    assert _run(alone, "-m", "unheld_verify.cli", "--version").stdout == "unheld-verify 0.2.0\n"

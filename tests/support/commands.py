@@ -38,6 +38,7 @@ from unheld.cli import (  # noqa: F401
     proof_commands,
     record_commands,
     store_commands,
+    upgrade_commands,
 )
 from unheld.cli.app import call
 from unheld_branch.kernel import process

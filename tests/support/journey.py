@@ -29,7 +29,7 @@ from unheld.workflows import running
 from unheld_verify import columns as columns_of
 from unheld_verify import note as note_keys
 from unheld_verify import plan as plans
-from unheld_verify import statement
+from unheld_verify import statement, upgrade
 
 FIRST = date(2026, 7, 1)
 CANARY, CLAIMANT = 0, 1
@@ -120,6 +120,7 @@ class _Journey:
         self._prove()
         self._own()
         self._demand()
+        self._upgrade()
         self._forget()
         self._lapse()
         self._custody()
@@ -264,6 +265,15 @@ class _Journey:
         self._call("receipt", "page", "--out", self._folder / "check.html")
         case = self._folder / "case"
         self._call("casefolder", "--box", plan.with_suffix(".box"), "--code", f"@{code}", "--out", case)
+
+    def _upgrade(self) -> None:
+        """Nothing is left to do, and a plan that was carried out before is none again."""
+        plan, where = self._folder / "upgrade.plan", Deployment(self._box.root)
+        self._call("upgrade", "plan", "--out", plan)
+        parts = tuple(upgrade.Part(name, 1, 2) for name in upgrade.PARTS)
+        made = upgrade.UpgradePlan(where.policy().store_id, str(FIRST), "0.2.0", parts).signed(where.seed("plan"))
+        plan.write_bytes(made.encode())
+        self._call("upgrade", "apply", plan, "--confirm", made.digest)
 
     def _lapse(self) -> None:
         self._box.when += timedelta(days=9)

@@ -16,7 +16,7 @@ from unheld_branch.store import journal
 from unheld_branch.store.policy import Policy, from_document
 from unheld_branch.workflows import ingest
 from unheld_verify import canonical, columns, crypto
-from unheld_verify.errors import BadInputError, VerificationError
+from unheld_verify.errors import BadInputError, NewerError, VerificationError
 
 POLICY = Policy(
     b"s" * 16, "log.example/unheld", 1_782_864_000, 1, 3, 2, columns.LIFETIME_DEFAULTS, 45, "none", "MM", (), (),
@@ -189,8 +189,8 @@ def test_a_missing_entry_is_named(missing: int) -> None:
 
 @pytest.mark.parametrize("entry", [{"kind": "rewind"}, {"kind": "open", "v": 2, "day": DAY, "set": 1, "checks": {}}])
 def test_an_unknown_kind_or_version_is_refused(entry: dict[str, Any]) -> None:
-    """What a newer version wrote is not guessed at."""
-    with pytest.raises(VerificationError, match="newer version"):
+    """What a later release wrote is not guessed at."""
+    with pytest.raises(NewerError, match=r"generation 2: a journal entry .*; unheld .* reads version 1"):
         fold(entry)
 
 

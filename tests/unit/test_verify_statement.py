@@ -52,6 +52,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "copy-released": {"copy": 2, "copies": 2, "listed": 3, "generation": 41},
     "copy-returned": {"copy": 2, "copies": 3, "listed": 3, "generation": 47},
     "copy-promoted": {"copy": 1, "copies": 2, "listed": 2, "generation": 53},
+    "upgrade": {"from": 1, "to": 2, "digest": "1e" * 32},
     "custodians": {"set": 3, "digest": "1d" * 32, "n": 3, "t": 2, "begins": "2026-01-07", "custodians": [0, 2]},
 }
 ODD: list[Any] = [
@@ -69,6 +70,7 @@ MAY_BE: dict[str, list[Any]] = {
     "n": [3],
     "t": [3],
 }
+MAY_BE["to"] = [3]
 MAY_BE["policy"] = MAY_BE["authority"] = MAY_BE["group"] = MAY_BE["slots"]
 MAY_BE["targets"] = [3]
 MAY_BE["codes"] = [["place"]]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from tests.support.calls import ALICE, BOB, CAROL, FIRST, OFF_NET, Call, calls, held, many, names, registry, snapshot
 from tests.support.stores import TestStore, made_store
+from unheld_branch.store import parked
 from unheld_branch.store.check import check
 from unheld_verify import columns
 from unheld_verify.errors import SealedError, StateError, UnheldError, VerificationError
@@ -49,6 +51,16 @@ def test_a_parked_file_shows_nothing_of_what_is_in_it(made: TestStore) -> None:
             assert mark.removeprefix("+").encode() not in data
     with made.opened() as store:
         assert store.root.trees[0].rows == 0
+
+
+def test_records_that_fill_many_segments_open_again(made: TestStore) -> None:
+    """A message of the stream may be longer than a segment, and end in the middle of one."""
+    with patch.object(parked, "SEGMENT_BYTES", 1000):
+        (batch,) = made.park(calls(*many(200, ALICE, SECOND))).batches
+        made.open_day(SECOND)
+        made.unpark(batch)
+
+    assert len(held(made, f"tel:{ALICE}")) == 200
 
 
 def test_a_parked_batch_opened_later_is_as_if_taken_in(made: TestStore, tmp_path: Path) -> None:

@@ -25,9 +25,10 @@ from unheld_branch.records.mapping import Mapping, mapping_of
 from unheld_branch.store import copying, releases
 from unheld_branch.store.store import Store
 from unheld_branch.workflows import custody, day, ingest, lapse, park, plans
+from unheld_branch.workflows import upgrade as upgrading
 from unheld_branch.workflows.service import Service, Step
 from unheld_slots import durable
-from unheld_verify import columns, signed
+from unheld_verify import columns, signed, upgrade
 from unheld_verify.errors import BadInputError, UnheldError, UsageError
 
 PROGRAM = "unheld-branch"
@@ -64,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
         made[name].add_argument("--mapping", type=Path, required=True, help="what the files' columns mean")
     made["unpark"].add_argument("batch", help="a parked batch")
     made["apply"].add_argument("plans", type=Path, nargs="+", help="erasure plans that headquarters signed")
+    made["upgrade"].add_argument("plan", type=Path, help="an upgrade plan that headquarters signed")
+    made["upgrade"].add_argument("--confirm", required=True, help="the first 8 or more digits of its digest")
     made["take-over"].add_argument("founded", type=Path, help="the founded set, as headquarters signed it")
     _copy_parser(steps)
     run = made["run"]
@@ -189,6 +192,13 @@ def _take_over(given: argparse.Namespace, store: Store) -> tuple[str, int]:
     return f"custodian set {one.draft.set} seals from {columns.day_text(one.draft.begins)} on", 0
 
 
+def _upgrade(given: argparse.Namespace, store: Store) -> tuple[str, int]:
+    done = upgrading.apply(store, upgrade.decode(given.plan.read_bytes(), str(given.plan)), given.confirm)
+    if done is None:
+        return "nothing to do: this plan does not name the store", 0
+    return f"store: format {done.format}{', as it was already' if done.again else ''}", 0
+
+
 _HELP = {
     "run": "keep the days by the clock, each step in a process of its own",
     "open": "ask the custodians for the day's column keys",
@@ -198,12 +208,13 @@ _HELP = {
     "park": "write files without custodians; nobody here can read them",
     "unpark": "seal a parked batch into the open day",
     "apply": "carry out erasure plans that headquarters signed",
+    "upgrade": "bring the store to a later format by a plan that headquarters signed",
     "take-over": "seal under a custodian set that headquarters founded",
 }
 _WITHOUT_STORE: dict[str, Callable[[argparse.Namespace], tuple[str, int]]] = {"run": _run, "copy": _copy}
 _ACTS: dict[str, Act] = {
     "open": _open, "close": _close, "lapse": _lapse, "ingest": _ingest, "park": _park, "unpark": _unpark,
-    "apply": _apply, "take-over": _take_over,
+    "apply": _apply, "take-over": _take_over, "upgrade": _upgrade,
 }  # fmt: skip
 
 if __name__ == "__main__":

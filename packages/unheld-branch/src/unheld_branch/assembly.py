@@ -22,7 +22,6 @@ from unheld_branch.store import seeds, sets
 from unheld_branch.store import store as stores
 from unheld_branch.store.policy import Policy
 from unheld_branch.store.store import Places, Store
-from unheld_verify import canonical
 from unheld_verify.custody import BRANCH, Transport
 from unheld_verify.errors import BadInputError, NoStoreError
 from unheld_verify.roster import Roster
@@ -42,7 +41,7 @@ def policy_of(root: Path) -> Policy:
     """The genesis document of a store. Raises NoStoreError."""
     if not (root / stores.GENESIS).is_file():
         raise NoStoreError(f"{root}: no store there")
-    return policies.from_document(canonical.decode((root / stores.GENESIS).read_bytes()))
+    return policies.read(root / stores.GENESIS)
 
 
 def custodians(store: Store) -> Remote:

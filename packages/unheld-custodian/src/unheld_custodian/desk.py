@@ -22,7 +22,7 @@ from unheld_custodian.kept import NAME, Kept
 from unheld_custodian.state import Line, Place, Request, Whole
 from unheld_slots.sealed import SealedState
 from unheld_slots.slot import Slot
-from unheld_verify import canonical, crypto, custody, signed, spoken
+from unheld_verify import canonical, crypto, custody, formats, signed, spoken
 from unheld_verify.custody import BRANCH, DOOR_SECONDS, SKEW_SECONDS, Address
 from unheld_verify.errors import BadInputError, NotAllowedError, StateError, UnheldError, WrongKeyError
 from unheld_verify.roster import custodian_name
@@ -203,6 +203,7 @@ class Desk:
         if len(data) > BYTES_MOST:
             raise BadInputError(f"more than {BYTES_MOST} bytes: nothing so long is sent to a custodian")
         document = canonical.decode(data)
+        formats.check_json("line", document)
         if isinstance(document, dict) and document.get("v") == 1 and document.get("kind") in ("knock", "letter"):
             return self._at_the_door(document, times)
         if times[b""].jumped:

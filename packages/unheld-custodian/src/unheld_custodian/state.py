@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
-from unheld_verify import canonical
+from unheld_verify import canonical, formats
 from unheld_verify.columns import CLASS_NAMES, CLASSES, EventColumn, ParkPeriod
 from unheld_verify.errors import BadInputError
 
@@ -158,6 +158,7 @@ def encode(whole: Whole) -> bytes:
 
 def decode(data: bytes, where: str = "state") -> Whole:
     """Parse what `encode` made and lies `where`. Raises BadInputError for other bytes, naming another version."""
+    formats.check_magic("custodian", data, where)
     if data[: len(_MAGIC)] != _MAGIC:
         written = f"of version {data[7:8].decode('latin1')!r}" if data.startswith(_MAGIC[:-1]) else "not a custodian's"
         raise BadInputError(f"{where}: it is {written}, and this program reads version {VERSION}: {_MEND}")

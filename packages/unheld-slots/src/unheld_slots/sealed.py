@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unheld_slots import durable
 from unheld_slots.slot import ID_BYTES, SECRET_BYTES, Live, Slot
-from unheld_verify import crypto
+from unheld_verify import crypto, formats
 from unheld_verify.errors import (
     DiskError,
     NoStoreError,
@@ -98,7 +98,8 @@ class SealedState:
     def _opens(self, live: Live) -> bool:
         try:
             self._open(live)
-        except (NoStoreError, RolledBackError, WrongKeyError):  # a disk that fails just now says nothing of the file
+        except (NoStoreError, RolledBackError, WrongKeyError):
+            # a disk that fails just now says nothing of the file, nor does a version of a later release
             return False
         return True
 
@@ -113,6 +114,7 @@ class SealedState:
                 f"{path}: cannot be read: {error.strerror}; nothing was changed; mend it, then call again"
             ) from None
         head = self._head(live.generation)
+        formats.check_magic("sealed", data, path)
         if data[:_HEAD] != head:
             raise WrongKeyError(f"{path}: belongs to another slot or generation; put back the file made with this slot")
         try:

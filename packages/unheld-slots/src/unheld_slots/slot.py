@@ -20,7 +20,7 @@ from unheld_slots.contract import (
 )
 from unheld_slots.mirror import MirrorSlot, Place
 from unheld_slots.pkcs11.slot import TokenSlot
-from unheld_verify import crypto
+from unheld_verify import crypto, formats
 from unheld_verify.errors import BadInputError, NoStoreError, StateError
 
 __all__ = [
@@ -87,6 +87,8 @@ class FileSlot:
         halves = _read(path)
         whole = any(_is_whole(half) for half in halves)
         ids = {_decode(half)[0] for half in halves if _is_whole(half)}
+        for half in halves:
+            formats.check_magic("slot", half, path)
         if not ids and not all(_may_be_torn(half) for half in halves):
             raise BadInputError(f"{path}: not a slot of a version known here; nothing in it was changed")
         if len(ids) > 1:

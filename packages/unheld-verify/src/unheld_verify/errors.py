@@ -2,6 +2,7 @@
 
 UnheldError
 ├── BadInputError            1   what was given cannot be read: names the place and the mend
+│   └── NewerError          14   it is of a version that only a later release reads: nothing is wrong with it
 ├── UsageError               2   the call's words are off
 ├── PartialError             3   part of the work was done, and what was not is listed
 ├── NotAllowedError          4   needs an identity, a confirmation or an approval that is missing
@@ -42,6 +43,12 @@ class BadInputError(UnheldError):
     """What was given cannot be read."""
 
     status = 400
+
+
+class NewerError(BadInputError):
+    """What was given is of a version that only a later release reads."""
+
+    exit_code = 14
 
 
 class UsageError(UnheldError):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unheld_verify import canonical, crypto
+from unheld_verify import canonical, crypto, formats
 from unheld_verify.columns import LAST_DAY, PARK_REASONS, components, held
 from unheld_verify.errors import BadInputError, WrongKeyError
 
@@ -49,6 +49,7 @@ class ParkedHeader:
     def decode(cls, data: bytes) -> ParkedHeader:
         """Parse; bytes that `encode` would not give back are refused with BadInputError."""
         fields = canonical.decode(data)
+        formats.check_json("parked-header", fields)
         if not isinstance(fields, dict) or set(fields) != _FIELDS or fields["v"] != 1:
             raise BadInputError("parked header: not of a version known here")
         try:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unheld_verify import canonical, columns, crypto
+from unheld_verify import canonical, columns, crypto, formats
 from unheld_verify.columns import EventColumn
 from unheld_verify.errors import BadInputError, NotAllowedError
 
@@ -89,6 +89,7 @@ class Plan:
 def decode(data: bytes) -> Plan:
     """Parse a plan file. Raises BadInputError unless encoding it again gives the same bytes."""
     document = canonical.decode(data)
+    formats.check_json("plan", document)
     try:
         plan = Plan(
             store_id=bytes.fromhex(document["store"]),

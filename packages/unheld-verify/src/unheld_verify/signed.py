@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from unheld_verify import canonical, crypto, note
+from unheld_verify import canonical, crypto, formats, note
 from unheld_verify.errors import BadInputError, VerificationError
 
 Document = dict[str, Any]
@@ -67,6 +67,7 @@ def from_json(value: Any, *kinds: str) -> Signed:
     if not isinstance(value, dict) or set(value) != {"document", "signature"}:
         raise BadInputError("a signed document has a document and a signature, and nothing else")
     document, text = value["document"], value["signature"]
+    formats.check_json("signed", document)
     if not isinstance(document, dict) or not same(document.get("v", 0), 1) or not _is_kind(document.get("kind")):
         raise BadInputError("signed document: not of a version known here")
     if kinds and document["kind"] not in kinds:

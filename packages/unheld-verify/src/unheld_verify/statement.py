@@ -122,6 +122,8 @@ _CHECKS: dict[str, tuple[_Check, str]] = {
     "ends": (_date, "a date YYYY-MM-DD"),
     "n": (_number(1), "a number, at least 1"),
     "t": (_number(1), "a number, at least 1"),
+    "from": (_number(1), "a number, at least 1"),
+    "to": (_number(2), "a number, at least 2"),
 }
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -148,6 +150,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "copy-released": ("copy", "copies", "listed", "generation"),
     "copy-returned": ("copy", "copies", "listed", "generation"),
     "copy-promoted": ("copy", "copies", "listed", "generation"),
+    "upgrade": ("from", "to", "digest"),
 }
 # Statements with a tree of parties, and what a leaf of that tree says of its identity.
 LEAVES = {
@@ -276,3 +279,5 @@ def _check_fields(statement: Statement) -> None:
         raise BadInputError("statement of kind standstill: it ends before a day of it has passed")
     if kind == "custodians" and statement["t"] > statement["n"]:
         raise BadInputError("statement of kind custodians: more are needed than there are")
+    if kind == "upgrade" and statement["from"] >= statement["to"]:
+        raise BadInputError("statement of kind upgrade: from is not below to")

@@ -72,6 +72,7 @@ _SAYS: dict[str, str] = {
     "standstill": "{group} objected ({digest}): no handover from {begins} until before {ends}",
     "custodians": "set {set} of {n} custodians, of whom {t} open a closed day, acts for sealing days from {begins} on; "
     "custodians who confirmed its transcript: {custodians}; the transcript's digest is {digest}",
+    "upgrade": "the store went from format {from} to format {to} by the plan with digest {digest}",
 }
 
 _NOT_SAID: dict[str, str] = {
@@ -101,6 +102,7 @@ _NOT_SAID: dict[str, str] = {
     "standstill": "It does not prove that nothing was handed over by other ways.",
     "custodians": "It does not prove that the custodians are separate organisations, nor that none of them keeps a "
     "copy of its seeds.",
+    "upgrade": "It does not prove that no copy of the store in its earlier format is left.",
 }
 
 

@@ -22,7 +22,7 @@ from unheld_branch.custody.http import HttpTransport
 from unheld_branch.kernel import clock as clocks
 from unheld_branch.kernel.clock import Clock
 from unheld_branch.log.tiles import LogWriter
-from unheld_branch.store import copying, postgresql, sets
+from unheld_branch.store import copying, mark, postgresql, sets
 from unheld_branch.store import policy as policies
 from unheld_branch.store import seeds as signing
 from unheld_branch.store import store as stores
@@ -31,7 +31,7 @@ from unheld_branch.store.store import Places, Store
 from unheld_branch.workflows import custody as taking
 from unheld_slots import durable
 from unheld_slots.places import name_slots
-from unheld_verify import canonical, checkpoint, columns, crypto, note
+from unheld_verify import canonical, checkpoint, columns, crypto, formats, note
 from unheld_verify.checkpoint import Checkpoint
 from unheld_verify.custody import BRANCH, HEADQUARTERS, Transport
 from unheld_verify.errors import (
@@ -121,15 +121,18 @@ class Deployment:
     def policy(self) -> Policy:
         """The genesis document: the store's, or where that is gone, headquarters' copy.
 
-        Raises NoStoreError where there is neither, BadInputError where they differ: what was pinned stays pinned.
+        Raises NoStoreError where there is neither, BadInputError where they differ (what was pinned stays pinned),
+        NewerError where a part is of a format that only a later release reads.
         """
+        mark.read(self.root, mark.STORE)
+        mark.read(self.register, mark.REGISTER)
         paths = (self.root / stores.GENESIS, self.register / stores.GENESIS)
         found = [path.read_bytes() for path in paths if path.is_file()]
         if not found:
             raise NoStoreError(f"{self.root}: no store there; `unheld init` makes one")
         if len(set(found)) > 1:
             raise BadInputError(f"{paths[0]}: differs from headquarters' copy {paths[1]}; put back the one of founding")
-        return policies.from_document(canonical.decode(found[0]))
+        return policies.read(next(path for path in paths if path.is_file()))
 
     def places(self) -> Places:
         """Where the store's parts lie, the copies that genesis lists included."""
@@ -300,6 +303,7 @@ def found(
     private, public = crypto.park_keypair()
     durable.write_file(deployment.headquarters / ESCROW_PRIVATE, private.hex().encode())
     Ledger(deployment.ledger).begin()
+    mark.write(deployment.register, mark.REGISTER, formats.FORMATS[mark.REGISTER].newest)
     durable.write_file(deployment.register / ESCROW_PUBLIC, public)
     durable.write_file(deployment.register / stores.GENESIS, canonical.encode(policy.document()))
     durable.make_folders(deployment.slots)

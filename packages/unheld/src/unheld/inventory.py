@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unheld_slots import durable
+from unheld_verify import formats
 from unheld_verify.errors import BadInputError, UsageError
 
 _FILE = "inventory.json"
@@ -76,7 +77,9 @@ def _read(path: Path) -> list[Place]:
     if not path.exists():
         return []
     try:
-        listed: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["places"]
+        document = json.loads(path.read_text("utf-8"))
+        formats.check_json("inventory", document, path)
+        listed: list[dict[str, Any]] = document["places"]
         places = [Place(**place) for place in listed]
         sound = all(type(getattr(place, name)) is kind for place in places for name, kind in _KINDS.items())
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -15,8 +15,8 @@ from pathlib import Path
 from unheld_branch.log.outbox import Outbox
 from unheld_branch.log.tiles import LogWriter
 from unheld_slots import durable
-from unheld_verify import canonical, checkpoint, statement, tiles
-from unheld_verify.errors import BadInputError
+from unheld_verify import canonical, checkpoint, formats, statement, tiles
+from unheld_verify.errors import BadInputError, NewerError
 from unheld_verify.note import Key
 from unheld_verify.statement import Opening
 from unheld_verify.tiles import Log
@@ -173,9 +173,12 @@ def _is_place(item: tuple[bytes, int]) -> bool:
 def _read(path: Path) -> Kept:
     try:
         document = canonical.decode(path.read_bytes())
+        formats.check_json("ledger", document, path)
         known = set(document) == {"v", "due", "r", "statement"} and type(document["v"]) is int and document["v"] == 1
         opening = statement.parse_opening({name: document[name] for name in ("r", "statement")})
         due = document["due"] if known and type(document["due"]) is int else None
+    except NewerError:
+        raise
     except (BadInputError, KeyError, TypeError) as error:
         raise BadInputError(f"{path}: is no statement of the ledger ({error}); put back the last good copy") from None
     if due is None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
-from unheld_verify import columns
+from unheld_verify import columns, formats
 from unheld_verify.columns import CLASS_NAMES, CLASSES, EventColumn, Push
 from unheld_verify.custody import called
 from unheld_verify.errors import BadInputError, SealedError, StateError, VerificationError
@@ -53,6 +53,7 @@ class DayKeys:
     @classmethod
     def from_bytes(cls, data: bytes) -> DayKeys:
         """Parse what `to_bytes` made. Raises BadInputError for any other bytes."""
+        formats.check_magic("day-keys", data)
         count = int.from_bytes(data[16:18], "big")
         size = _NAME + count * _KEY
         rows = [data[at : at + size] for at in range(_HEAD, len(data), size)]

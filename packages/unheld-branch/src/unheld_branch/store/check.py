@@ -9,7 +9,7 @@ from pathlib import Path
 from unheld_branch.keys.parties import commitments
 from unheld_branch.keys.parties import tree as trees
 from unheld_branch.keys.parties.root import RootNode
-from unheld_branch.store import files, journal
+from unheld_branch.store import files, journal, mark
 from unheld_branch.store.journal import Entry
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import Vault
@@ -19,8 +19,8 @@ from unheld_verify.errors import BadInputError, UnheldError, VerificationError
 # What may lie in a store's own folder.
 _AT_HOME = (
     "genesis.json", "catalog.db", "catalog.db-wal", "catalog.db-shm", "lock", "open-*.sealed", "parking-keys.json",
-    "database.toml", "opened.json", "refused-plans.json", "copies.json", "sets", "attestations", "pending",
-    "blocks", "parked", "rows", "totals", "inventory.json", "unheld.toml",
+    "database.toml", "opened.json", "refused-plans.json", "copies.json", "format.json", "sets", "attestations",
+    "pending", "blocks", "parked", "rows", "totals", "inventory.json", "unheld.toml",
 )  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def check(store: Store, percent: int = 100) -> Checked:
         nodes += count
         findings += found
     read, found = _files(store, percent)
-    findings += [*found, *_parked(store), *_rows(store, entries), *_extra(store)]
+    findings += [*found, *_mark(store), *_parked(store), *_rows(store, entries), *_extra(store)]
     count = len(store.catalog.live_files())
     return Checked(len(entries), nodes, count, read, len(store.copies), tuple(findings))
 
@@ -122,6 +122,13 @@ def _contents(root: Path, file: files.ColumnFile) -> Iterator[Finding]:
     ordered = sorted(ids[i : i + 16] for i in range(0, len(ids), 16))
     if b"".join(ordered) != ids:
         yield Finding("altered", file.path, "its blocks are not sorted by id")
+
+
+def _mark(store: Store) -> Iterator[Finding]:
+    marked, said = mark.read(store.folder, mark.STORE), store.catalog.format
+    if marked != said:
+        mend = "the next change of the store marks it again" if marked < said else "apply its upgrade plan again"
+        yield Finding("altered", mark.FILE, f"it says format {marked}, the journal says {said}: {mend}")
 
 
 def _parked(store: Store) -> Iterator[Finding]:

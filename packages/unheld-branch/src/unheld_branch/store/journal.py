@@ -9,8 +9,8 @@ from typing import Any
 from unheld_branch.store import files, policy
 from unheld_branch.store.files import ColumnFile
 from unheld_branch.store.policy import Policy
-from unheld_verify import canonical, columns, crypto, plan
-from unheld_verify.errors import BadInputError, VerificationError
+from unheld_verify import canonical, columns, crypto, formats, plan
+from unheld_verify.errors import BadInputError, NewerError, VerificationError
 
 Entry = Mapping[str, Any]
 
@@ -68,9 +68,10 @@ class Parked:
 
 @dataclass
 class Catalog:
-    """What a store holds, as its journal tells it."""
+    """What a store holds, as its journal tells it. `format` is its version as a whole (`docs/spec/versions.md`)."""
 
     policy: Policy
+    format: int = 1
     generation: int = 0
     head: bytes = b""
     days: dict[int, Day] = field(default_factory=dict)
@@ -129,6 +130,8 @@ def fold(genesis: Policy, rows: Iterable[tuple[int, bytes, bytes]]) -> Catalog:
             raise VerificationError(f"journal: entry {generation} was altered; its head does not follow from the last")
         try:
             apply(catalog, canonical.decode(entry))
+        except NewerError:
+            raise
         except (BadInputError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise VerificationError(
                 f"journal: entry {generation} has other fields or values than this version writes ({error!r}); "
@@ -141,8 +144,9 @@ def fold(genesis: Policy, rows: Iterable[tuple[int, bytes, bytes]]) -> Catalog:
 def apply(catalog: Catalog, entry: Entry) -> None:
     """Take the entry that follows into the catalog."""
     kind = entry.get("kind")
+    formats.check_json("journal", entry, f"journal, generation {catalog.generation + 1}")
     if entry.get("v") != 1 or kind not in _APPLY:
-        raise VerificationError(f"journal: an entry of kind {kind!r} is of a newer version than this program")
+        raise formats.newer("journal", f"unknown here (kind {kind!r})", f"journal, generation {catalog.generation + 1}")
     _APPLY[kind](catalog, entry)
     catalog.at = entry.get("at", catalog.at)
     if entry.get("rows"):
@@ -152,6 +156,12 @@ def apply(catalog: Catalog, entry: Entry) -> None:
 def _genesis(catalog: Catalog, entry: Entry) -> None:
     if policy.from_document(entry["policy"]) != catalog.policy:
         raise VerificationError("journal: its genesis names another policy than this store's genesis document")
+    catalog.format = formats.known("store", entry.get("format", 1), "journal")
+
+
+def _upgrade(catalog: Catalog, entry: Entry) -> None:
+    catalog.format = formats.known("store", entry["to"], "journal")
+    catalog.applied.add(entry["plan"])
 
 
 def _open(catalog: Catalog, entry: Entry) -> None:
@@ -260,4 +270,5 @@ _APPLY: dict[str, Callable[[Catalog, Entry], None]] = {
     "release": _release,
     "return": _return,
     "promote": _promote,
+    "upgrade": _upgrade,
 }

@@ -11,9 +11,9 @@ from unheld_branch.keys.columns import DayKeys
 from unheld_slots import durable
 from unheld_slots.sealed import SealedState
 from unheld_slots.slot import create_slot, open_slot, renew_slot
-from unheld_verify import crypto
+from unheld_verify import crypto, formats
 from unheld_verify.columns import EventColumn
-from unheld_verify.errors import BadInputError, DiskError, SealedError, StateUnknownError, UnheldError
+from unheld_verify.errors import BadInputError, DiskError, NewerError, SealedError, StateUnknownError, UnheldError
 
 _NAME = "open"
 _NONE = b"UNHOPEN0"
@@ -79,10 +79,11 @@ class OpenDaySlot:
         """
         try:
             state = self._sealed.load()
+            formats.check_magic("open", state, self._sealed.path)
             if state != _NONE and state[:8] != _MAGIC:
                 raise BadInputError("the open day's state is of a version not known here")
             return None if state == _NONE else OpenDay(DayKeys.from_bytes(state[40:]), state[8:40])
-        except (DiskError, StateUnknownError):
+        except (DiskError, NewerError, StateUnknownError):
             raise
         except UnheldError as error:
             raise SealedError(f"today's keys cannot be read here: {error}\n  {_LOST}") from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from unheld_slots import durable
-from unheld_verify import crypto
+from unheld_verify import crypto, formats
 from unheld_verify.columns import components, held
 from unheld_verify.custody import called
 from unheld_verify.errors import BadInputError, StateError, WrongKeyError
@@ -144,6 +144,7 @@ def _segment_length(prefix: bytes, path: Path, number: int) -> int:
 def _read_head(file: BinaryIO, path: Path) -> bytes:
     start = _read(file, len(_MAGIC) + 4, path)
     length = int.from_bytes(start[len(_MAGIC) :], "big")
+    formats.check_magic("parked", start, path)
     if not start.startswith(_MAGIC) or length > _HEADER_MOST:
         raise BadInputError(f"{path}: not a parked batch of a version known here")
     return _read(file, length, path)

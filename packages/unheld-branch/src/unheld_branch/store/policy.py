@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from unheld_verify import canonical, columns, crypto
+from unheld_verify import canonical, columns, crypto, formats
 from unheld_verify.errors import BadInputError
 
 # What canaries sealed today opens today: a longer list could be of people.
@@ -90,6 +91,13 @@ class Policy:
     def lifetime(self, cls: str) -> int:
         """Days a class of facts lives after its event day."""
         return self.lifetimes[cls]
+
+
+def read(path: Path) -> Policy:
+    """The genesis document in a file. Raises NewerError or BadInputError naming it."""
+    document = canonical.decode(path.read_bytes())
+    formats.check_json("genesis", document, path)
+    return from_document(document)
 
 
 def from_document(document: Mapping[str, Any]) -> Policy:

@@ -233,7 +233,7 @@ class Replica:
         return Vault(database, open_slot(slot_uri(self.slots, "root")), self._policy().store_id)
 
     def _policy(self) -> Policy:
-        return policies.from_document(canonical.decode((self.folder / GENESIS).read_bytes()))
+        return policies.read(self.folder / GENESIS)
 
     def _standing(self) -> Standing:
         root = self.vault.load()

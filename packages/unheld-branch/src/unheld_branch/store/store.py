@@ -14,7 +14,7 @@ from unheld_branch.keys.parties.difference import Difference, difference
 from unheld_branch.keys.parties.parties import Parties
 from unheld_branch.keys.parties.root import RootNode
 from unheld_branch.keys.parties.tree import Tree
-from unheld_branch.store import copying, journal, mirror, releases, replica, sets
+from unheld_branch.store import copying, journal, mark, mirror, releases, replica, sets
 from unheld_branch.store import policy as policies
 from unheld_branch.store.copying import Copy, Making
 from unheld_branch.store.database import Database
@@ -29,11 +29,12 @@ from unheld_branch.store.vault import Change, Condition, Vault, first_root
 from unheld_slots import durable
 from unheld_slots.places import slot_uri
 from unheld_slots.slot import create_slot, open_slot
-from unheld_verify import canonical, columns, crypto, statement
+from unheld_verify import canonical, columns, crypto, formats, statement
 from unheld_verify.errors import AwayError, NoStoreError, StateError, StateUnknownError
 from unheld_verify.roster import Roster
 
 GENESIS = replica.GENESIS
+FORMAT = formats.FORMATS["store"].newest
 # The longest lifetime of a class, in days: whoever worked in that time has committed something.
 PAUSE_MOST = 400
 
@@ -232,9 +233,11 @@ def create(
         durable.make_folders(folder)
     for folder, settings in (databases or {}).items():
         settings.write(folder)
+    mark.write(places.root, mark.STORE, FORMAT)
     durable.write_file(places.root / GENESIS, canonical.encode(policy.document()))
     OpenDaySlot.create(places.root, places.slot("open"))
-    entry = canonical.encode({"v": 1, "at": clock.now(), "kind": "genesis", "policy": policy.document()})
+    first_entry = {"v": 1, "at": clock.now(), "kind": "genesis", "policy": policy.document(), "format": FORMAT}
+    entry = canonical.encode(first_entry)
     head = journal.next_head(journal.first_head(policy), entry)
     said = statement.commit(
         statement.make(
@@ -270,12 +273,14 @@ def opened(places: Places, clock: Clock, *, write: bool = False) -> Iterator[Sto
     """Open a store under its lock; finishes what a crash left before serving anything."""
     if not (places.root / GENESIS).is_file():
         raise NoStoreError(f"{places.root}: no store there; `unheld init` makes one")
+    mark.read(places.root, mark.STORE)
     if write:
         check_writable(places.root)
     with locks.locked(places.root / "lock", exclusive=True), ExitStack() as held:
         store = _open(places, clock, held)
         if write:
             _believe(store)
+            mark.restore(store.folder, mark.STORE, store.catalog.format)
             store.ready()
             store.tidy()
             store.decide()
@@ -286,16 +291,17 @@ def journal_of(root: Path) -> Catalog:
     """What the journal of a store says, without its lock and without any key. Raises NoStoreError."""
     if not (root / GENESIS).is_file():
         raise NoStoreError(f"{root}: no store there")
+    mark.read(root, mark.STORE)
     database = Database.open(root)
     try:
-        policy = policies.from_document(canonical.decode((root / GENESIS).read_bytes()))
+        policy = policies.read(root / GENESIS)
         return journal.fold(policy, database.journal())
     finally:
         database.disconnect()
 
 
 def _open(places: Places, clock: Clock, held: ExitStack) -> Store:
-    policy = policies.from_document(canonical.decode((places.root / GENESIS).read_bytes()))
+    policy = policies.read(places.root / GENESIS)
     vault = _vault(places.root, places.slots, policy, held)
     marker = replica.marker_of(places.root)
     following = marker is not None and not marker.promoted

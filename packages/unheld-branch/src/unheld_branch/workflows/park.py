@@ -137,7 +137,8 @@ def unpark(store: Store, custodians: Custodians, batch: str) -> Delivery:
 def records(pieces: Iterator[bytes], path: Path) -> Iterator[pa.Table]:
     """The records that were parked, from the plaintext of their file. Raises BadInputError for other bytes."""
     try:
-        yield from _chunks(pa.ipc.open_stream(_Joined(pieces)))
+        # Arrow takes what one read gives for all there is: a message longer than a segment needs a reader that goes on
+        yield from _chunks(pa.ipc.open_stream(io.BufferedReader(_Joined(pieces))))
     except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
         words = one_line(str(error))[:_WORDS_MOST]
         raise BadInputError(f"{path}: what is parked there are no records ({words}); park the source anew") from None

@@ -19,7 +19,7 @@ from unheld_slots.contract import BINDING_BYTES, ID_BYTES, SECRET_BYTES, Live, c
 from unheld_slots.pkcs11 import uri as uris
 from unheld_slots.pkcs11.session import Session, TokenError
 from unheld_slots.pkcs11.uri import TokenUri
-from unheld_verify import crypto
+from unheld_verify import crypto, formats
 from unheld_verify.errors import (
     BadInputError,
     NoStoreError,
@@ -230,6 +230,8 @@ def _look(session: Session, uri: TokenUri) -> _Held:
     found = session.ask("look", label=uri.name)
     keys = tuple(bytes.fromhex(key["id"]) for key in found["keys"])
     values = [bytes.fromhex(value) for value in found["data"]]
+    for value in values:
+        formats.check_magic("token", value, str(uri))
     if any(len(id_) != _KEY_ID for id_ in keys) or any(len(v) != _VALUE or v[:8] != _MAGIC for v in values):
         raise BadInputError(f"{uri}: other objects have that name; give the slot a new name")
     ids = [value[8:_HEAD] for value in values]

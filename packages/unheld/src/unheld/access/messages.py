@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from unheld_verify import canonical, columns, crypto, note, roster, signed
+from unheld_verify import canonical, columns, crypto, formats, note, roster, signed
 from unheld_verify.columns import CLASSES, Column, EventColumn
 from unheld_verify.errors import BadInputError, NotAllowedError, VerificationError
 from unheld_verify.roster import Roster
@@ -239,6 +239,7 @@ def masked(prefix: bytes, bits: int) -> bytes:
 
 def _document(data: bytes, kind: str) -> Document:
     document = canonical.decode(data)
+    formats.check_json("access", document)
     if not isinstance(document, dict) or (document.get("v"), document.get("kind")) != (1, kind):
         raise BadInputError(f"this is no {kind.removeprefix('access-').removesuffix('-body')} of a version known here")
     return document

@@ -22,6 +22,7 @@ def main() -> None:
             proof_commands,
             record_commands,
             store_commands,
+            upgrade_commands,
         )
         from unheld.cli.app import call  # noqa: PLC0415
 

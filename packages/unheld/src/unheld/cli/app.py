@@ -26,7 +26,8 @@ _DIGITS = re.compile(r"\d(?:[ ./-]?\d){6,}")
 _EXIT_CODES = (
     "Exit codes: 0 done, 1 refused or failed, 2 wrong words (doctor: warnings only), 3 part was done, 4 a confirmation "
     "or a person is missing, 10 no store, 11 another process works on it, 12 wrong key or code, 13 no key is held "
-    "(no day is open, lapsed, forgotten), 20 checked and FALSE, 21 cannot be verified, 130 interrupted."
+    "(no day is open, lapsed, forgotten), 14 written by a later release, 20 checked and FALSE, 21 cannot be verified, "
+    "130 interrupted."
 )
 
 app = typer.Typer(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from unheld.cli.surface_upgrade import UPGRADE
+
 STATUS = {
+    "format": "the store's version as a whole",
     "copies[].name": "a folder or address that the caller named at genesis",
     "copies[].behind": "a count of generations",
     "copies[].away_since": "when it was first found away",
@@ -71,6 +74,7 @@ _FIGURES = {
 }
 
 CUSTODY: Mapping[str, Mapping[str, str]] = {
+    **UPGRADE,
     "copy release": {"digest": "SHA-256 of headquarters' decision"},
     "custody init": {**_SET, "retired[]": "nothing yet"},
     "custody rotate": {**_SET, "retired[]": "nothing yet"},

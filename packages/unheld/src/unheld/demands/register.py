@@ -21,8 +21,8 @@ from unheld.demands.model import LINES, UNKNOWN, Act, Demand, Filed, Finding, He
 from unheld.ledger import Ledger
 from unheld_branch.kernel.locks import locked
 from unheld_slots import durable
-from unheld_verify import canonical, columns, crypto, receipt, statement
-from unheld_verify.errors import BadInputError, NoStoreError, StateError
+from unheld_verify import canonical, columns, crypto, formats, receipt, statement
+from unheld_verify.errors import BadInputError, NewerError, NoStoreError, StateError
 from unheld_verify.statement import Opening
 
 FOLDER = "demands"
@@ -287,6 +287,8 @@ def _load(folder: Path) -> _Kept:
             raise BadInputError(f"{folder / _file(number)}: is missing; {_MENDING}")
         try:
             kept = _follow(bytes.fromhex(folder.name), path.read_bytes(), kept)
+        except NewerError:
+            raise
         except (BadInputError, StateError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInputError(f"{path}: does not follow from the acts before it ({error}); {_MENDING}") from None
     if kept is None:
@@ -296,6 +298,7 @@ def _load(folder: Path) -> _Kept:
 
 def _follow(id_: bytes, data: bytes, kept: _Kept | None) -> _Kept:
     document = canonical.decode(data)
+    formats.check_json("demand", document, id_.hex())
     if document["v"] != 1 or document["prev"] != (kept.head if kept else ""):
         raise BadInputError("its `prev` is not the digest of the file before")
     if type(document["at"]) is not int or not 0 <= document["at"] < 1 << 32 or not isinstance(document["by"], str):

@@ -16,7 +16,7 @@ from unheld.workflows import custody, mirrors
 from unheld_branch.store import refusals
 from unheld_branch.store.following import words as away_words
 from unheld_branch.store.store import Store
-from unheld_verify import canonical
+from unheld_verify import canonical, formats
 from unheld_verify.errors import SealedError, UnheldError
 
 _COPY_ON_WRITE = {"btrfs", "zfs", "bcachefs", "overlay", "nilfs2", "f2fs"}
@@ -164,6 +164,7 @@ def _store(store: Store) -> Iterator[Finding]:
         yield Finding("clock", "failure", words, "set the clock; days open and lapse by it")
     else:
         yield Finding("clock", "ok", "not behind the last commit")
+    yield _format(store)
     held = store.catalog.open_day
     if held is not None and held.number < store.today():
         yield Finding("open day", "warning", "an earlier day is still open", "unheld day close")
@@ -184,6 +185,14 @@ def _databases(store: Store) -> Iterator[Finding]:
     for vault in (store.vault, *store.copies.vaults):
         for one in vault.database.concerns():
             yield Finding("database", one.level, f"{vault.database.path}: {one.words}", one.advice)
+
+
+def _format(store: Store) -> Finding:
+    held, newest = store.catalog.format, formats.FORMATS["store"].newest
+    if held == newest:
+        return Finding("format", "ok", f"format {held}, the newest of unheld {formats.release()}")
+    words = f"format {held}; unheld {formats.release()} writes format {newest}"
+    return Finding("format", "warning", words, "unheld upgrade plan")
 
 
 def _copies(store: Store) -> Iterator[Finding]:

@@ -44,6 +44,7 @@ def _store(store: Store) -> dict[str, Any]:
     return {
         "today": columns.day_text(store.today()),
         "generation": store.root.generation,
+        "format": catalog.format,
         "erasable_slot": store.slot_words(),
         "database": store.database_words(),
         "recoverable_copies": 1 + store.copies.recoverable(store.root.generation),
@@ -170,7 +171,7 @@ def lines(figures: dict[str, Any]) -> list[str]:
     """The figures as a person reads them."""
     open_day = figures["open_day"]
     said = [
-        f"store {figures['store']}, generation {figures['generation']}, {figures['today']}",
+        f"store {figures['store']}, generation {figures['generation']}, {figures['today']}, format {figures['format']}",
         f"  open day: {open_day or 'none; nothing of any day can be read here'}",
         f"  days closed: {figures['days_closed']}{_doubt(figures['days_uncorroborated'])}",
         (

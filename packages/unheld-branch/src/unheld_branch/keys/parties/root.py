@@ -8,8 +8,8 @@ from typing import Any
 
 from unheld_branch.keys.parties.nodes import ID_BYTES, KEY_BYTES, Random, Ref
 from unheld_branch.keys.parties.tree import Tree
-from unheld_verify import canonical, crypto
-from unheld_verify.errors import BadInputError, StateError, WrongKeyError
+from unheld_verify import canonical, crypto, formats
+from unheld_verify.errors import BadInputError, NewerError, StateError, WrongKeyError
 
 _LABEL = b"unheld/v1/root"
 _PLAN_STEP = b"unheld/v1/plan-step"
@@ -42,7 +42,11 @@ def unseal(sealed: bytes, secret: bytes, store_id: bytes, generation: int) -> Ro
             " node was altered or is of another store"
         ) from None
     try:
-        root = _from_json(canonical.decode(data))
+        document = canonical.decode(data)
+        formats.check_json("root", document, f"generation {generation}")
+        root = _from_json(document)
+    except NewerError:
+        raise
     except (BadInputError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise StateError(f"the root node of generation {generation} breaks its format: {error}") from None
     if root.generation != generation or canonical.encode(_to_json(root)) != data:

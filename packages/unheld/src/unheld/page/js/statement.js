@@ -72,6 +72,7 @@ async function entryOf(r, statement) {
 async function wrongField(statement, fields) {
   for (const name of fields) if (!(await fits(statement[name], TABLES.shapes[name]))) return name;
   if (statement.kind === "custodians" && statement.t > statement.n) return "t";
+  if (statement.kind === "upgrade" && statement.from >= statement.to) return "to";
   return statement.kind === "standstill" && statement.begins >= statement.ends ? "ends" : undefined;
 }
 
