@@ -22,6 +22,7 @@ NAMES = re.compile(
 GIVEN = re.compile(r"\b(bytes|Signed|Document|Any|Path|str)\b")
 """What the first argument of a reader is: bytes, text, JSON of any kind, a file."""
 NO_READERS = {
+    "unheld_branch.assembly.policy_of": "genesis by `policy.from_document`",
     "unheld_slots.slot.places_of": "takes a URI: under `open_slot`",
     "unheld_verify.crypto.unseal_each": "opens nothing that was altered",
     "unheld_branch.copies.letters.ask_of": "under `Keeper.handle`",
