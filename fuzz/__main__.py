@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from fuzz.kept import CORPUS, examples  # noqa: E402 - after what is instrumente
 from tests.support.reader import stand  # noqa: E402
 
 FOUND = Path(__file__).parent / "found"
+_FAILED = 70
 _LIMITS = ("-timeout=20", "-rss_limit_mb=2048", "-max_len=65536", "-print_final_stats=1")
 
 
@@ -82,7 +84,12 @@ def _begun(target: str, seconds: int, scratch: Path) -> _Run:
         with said.open("wb") as out:
             os.dup2(out.fileno(), 2)
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        _fuzz(target, seconds, new)
+        try:
+            _fuzz(target, seconds, new)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(_FAILED)  # the scratch folder is the parent's to remove
     return _Run(target, process, said)
 
 
