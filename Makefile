@@ -3,7 +3,7 @@ PY ?= python3
 BIN := .venv/bin
 STAMP := .venv/.locked
 
-.PHONY: coverage fuzz setup demo test test-slow test-postgresql test-all check bench bench-seal debian clean
+.PHONY: coverage fuzz setup demo test test-slow test-postgresql test-all check bench bench-seal soak debian clean
 
 setup: $(STAMP)
 
@@ -57,6 +57,10 @@ SECONDS ?= 20
 fuzz: setup
 	@UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --locked --inexact --quiet --group fuzz
 	$(BIN)/python -m fuzz $(TARGETS) --seconds $(SECONDS)
+
+soak: setup
+	PYTHONPATH=docs/reader $(BIN)/python -m bench.soak
+	$(BIN)/python -m bench.soak_page
 
 clean:
 	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache
