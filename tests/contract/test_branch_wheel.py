@@ -141,4 +141,16 @@ def test_the_words_of_the_command_are_the_steps_of_a_day(alone: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     words = done.stdout.partition("{")[2].partition("}")[0].split(",")
-    assert words == ["run", "open", "close", "lapse", "ingest", "park", "unpark", "apply", "take-over", "copy"]
+    assert words == [
+        "run",
+        "open",
+        "close",
+        "lapse",
+        "ingest",
+        "park",
+        "unpark",
+        "apply",
+        "upgrade",
+        "take-over",
+        "copy",
+    ]

@@ -34,7 +34,8 @@ FORGOTTEN = NUMBERS[3]
 ROOT = Path(__file__).parents[2]
 Found = dict[str, list[Folio]]
 IN_CLEAR = (
-    "genesis.json", "catalog.db*", "parking-keys.json", "lock", "opened.json", "sets/*.json", "attestations/*.json",
+    "genesis.json", "format.json", "catalog.db*", "parking-keys.json", "lock", "opened.json", "sets/*.json",
+    "attestations/*.json",
 )  # fmt: skip
 raw = bytes.fromhex
 
