@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
+from tests.support import databases
 from tests.support.stores import FIRST_DAY, TestStore, made_store
 from unheld.assembly import CLOCK_VARIABLE, Deployment
 from unheld.exit import issuing
@@ -57,6 +58,7 @@ def _certify(made: Deployment) -> None:
 def _crashed(template: Path, folder: Path, act: Callable[[Deployment], None], step: int) -> tuple[Deployment, bool]:
     """A copy of the template after `act` was cut off before a step; whether it ended before that step came."""
     shutil.copytree(template, folder)
+    databases.part(folder)
     made = Deployment(folder / "s")
     try:
         with durable.observed(_At(step)):
