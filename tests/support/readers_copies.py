@@ -1,4 +1,4 @@
-"""Readers of what a store and its copies elsewhere say to each other, and keep of each other."""
+"""Readers of what a store and its copies say to each other and keep of each other, and of upgrades."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from functools import cache
 from tests.support.founding import HEADQUARTERS
 from tests.support.reader import Reader, file, folder
 from tests.support.readers_custody import keypair
+from tests.support.readers_proof import vector
 from tests.support.readers_store import _founded_policy
 from unheld_branch.copies import letters, remote
 from unheld_branch.copies.keeper import Keeper
-from unheld_branch.store import following, policy, releases, replica
+from unheld_branch.store import following, mark, policy, releases, replica
 from unheld_branch.store.replica import Marker
-from unheld_verify import canonical, crypto, note, signed
+from unheld_verify import canonical, crypto, formats, note, signed, upgrade
 from unheld_verify.errors import BadInputError
 
 
@@ -69,7 +70,37 @@ def _released() -> bytes:
     return canonical.encode(said)
 
 
+def _upgrade() -> bytes:
+    parts = (upgrade.Part(upgrade.PARTS[0], 1, formats.FORMATS[upgrade.PARTS[0]].newest),)
+    return upgrade.UpgradePlan(bytes(16), "2026-07-06", "1.0", parts).signed(HEADQUARTERS).encode()
+
+
+def _mark() -> bytes:
+    place = folder() / "marked-good"
+    place.mkdir(exist_ok=True)
+    mark.write(place, "store", formats.FORMATS["store"].newest)
+    return (place / mark.FILE).read_bytes()
+
+
 READERS = (
+    Reader(
+        "upgrade", upgrade.decode, lambda: [_upgrade()], ("unheld_verify.upgrade.decode",), lambda plan: plan.encode()
+    ),
+    Reader(
+        "mark",
+        lambda data: mark.read(file(f"marked/{mark.FILE}", data).parent, "store"),
+        lambda: [_mark()],
+        ("unheld_branch.store.mark.read",),
+        slow=True,
+    ),
+    Reader(
+        "genesis-file",
+        lambda data: policy.read(file("genesis.json", data)),
+        lambda: [vector("journal")["genesis"].encode()],
+        ("unheld_branch.store.policy.read",),
+        lambda found: canonical.encode(found.document()),
+        slow=True,
+    ),
     Reader("release", _release, lambda: [_released()], ("unheld_branch.store.releases.number_of",), slow=True),
     Reader(
         "copy-line",

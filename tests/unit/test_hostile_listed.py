@@ -54,6 +54,7 @@ NO_READERS = {
     "unheld_verify.words.name_of": "takes a name: under `roster.draft_of`",
 }
 NO_READING = {
+    "unheld.cli.upgrade_commands": "plans by `upgrade.decode`",
     "unheld_branch.copies.promoting": "genesis by `policy.from_document`",
     "unheld.cli.access_commands": "hands files on",
     "unheld.cli.casefolder_command": "hands files on",
@@ -80,7 +81,6 @@ NO_READING = {
     "unheld.exit.casefolder": "papers by `paper.decode`",
     "unheld.workflows.doctor": "what the system says of itself",
     "unheld_branch.__main__": "a founded set by `sets.keep`",
-    "unheld_branch.assembly": "genesis by `policy.from_document`",
     "unheld_branch.log.outbox": "statements of its own database",
     "unheld_branch.store.daylength": "figures of its own, passed over when they are odd",
     "unheld_branch.workflows.custodians": "a founded set by `sets.keep`",

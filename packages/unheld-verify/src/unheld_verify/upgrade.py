@@ -90,7 +90,8 @@ def decode(data: bytes, place: str = "upgrade plan") -> UpgradePlan:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadInputError(f"{place}: is no upgrade plan: {error!r}; `unheld upgrade plan` makes one") from None
     names = [part.name for part in parts]
-    if not sound or names != sorted(set(names)) or not set(names) <= set(PARTS):
+    known = all(isinstance(name, str) and name in PARTS for name in names)
+    if not sound or not known or names != sorted(set(names)):
         raise BadInputError(f"{place}: has fields or values that this version does not write; make a new one")
     for part in parts:
         formats.known(part.name, part.old, place)
