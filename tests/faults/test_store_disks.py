@@ -51,6 +51,7 @@ def whole(made: TestStore, second: int) -> None:
 
 
 @ROOT
+@pytest.mark.sqlite  # the database has to lie on the disk that is full
 def test_a_full_disk_loses_nothing(disk: Path, tmp_path: Path) -> None:
     """With no room left every act says so and changes nothing; with room again the same act is done."""
     made = made_store(disk / "m")
