@@ -23,6 +23,7 @@ FORBIDDEN = {
 }  # fmt: skip
 KNOWN = {
     "unheld_branch.keys.parties.root: step_plan_key": "ends every plan that was made before",
+    "unheld_branch.store.journal: _copy_released": "reads that headquarters waits for a copy no longer",
     "unheld_branch.log.outbox: _plan": "which entry of the log a statement becomes",
 }
 

@@ -19,7 +19,7 @@ from unheld_branch.store import releases
 from unheld_branch.store.check import check
 from unheld_branch.store.replica import Replica
 from unheld_branch.workflows import apply
-from unheld_verify import canonical
+from unheld_verify import canonical, signed
 from unheld_verify.errors import AwayError, NotAllowedError, StateUnknownError, UnheldError, VerificationError
 from unheld_verify.plan import Plan
 
@@ -198,10 +198,11 @@ def test_a_decision_ends_a_forgetting_that_a_copy_left_half_done(far: Far, monke
 
 def test_nobody_but_headquarters_releases_a_copy(far: Far) -> None:
     """A decision with another signature is refused."""
-    said = releases.decision(far.made.deployment.policy(), 1, "2026-07-01", bytes(32))
+    policy = far.made.deployment.policy()
+    named = {"v": 1, "kind": releases.KIND, "store": policy.store_id.hex(), "copy": 1, "made": "2026-07-01"}
 
     with pytest.raises(VerificationError, match="signature is wrong"):
-        releases.offer(far.made.root, said.encode(), far.made.deployment.policy())
+        releases.offer(far.made.root, signed.sign(named, bytes(32)).encode(), policy)
 
 
 def test_a_copy_that_was_away_for_fifty_commits_gets_only_what_changed(far: Far) -> None:

@@ -237,7 +237,7 @@ def _everything(catalog: Catalog) -> None:
         _end_parked(catalog, id_, "forgotten")
 
 
-def _release(catalog: Catalog, entry: Entry) -> None:
+def _copy_released(catalog: Catalog, entry: Entry) -> None:
     catalog.released[entry["copy"]] = catalog.generation + 1
 
 
@@ -267,7 +267,7 @@ _APPLY: dict[str, Callable[[Catalog, Entry], None]] = {
     "erase": _erase,
     "lapse": _lapse,
     "custodians": _custodians,
-    "release": _release,
+    "release": _copy_released,
     "return": _return,
     "promote": _promote,
     "upgrade": _upgrade,

@@ -24,11 +24,6 @@ ENDING = ".release"
 _FOLDER = "pending"
 
 
-def decision(policy: Policy, copy: int, made: str, seed: bytes) -> Signed:
-    """Headquarters' word that copy number `copy` is waited for no longer."""
-    return signed.sign({"v": 1, "kind": KIND, "store": policy.store_id.hex(), "copy": copy, "made": made}, seed)
-
-
 def number_of(said: Signed, policy: Policy) -> int:
     """The copy that a decision names. Raises VerificationError without headquarters' signature, BadInputError."""
     document = said.by(bytes.fromhex(policy.plan_key), "headquarters")

@@ -6,7 +6,7 @@ from unheld import assembly
 from unheld.assembly import Deployment
 from unheld_branch.store import releases
 from unheld_branch.store.releases import ENDING
-from unheld_verify import columns
+from unheld_verify import columns, signed
 from unheld_verify.errors import BadInputError, NotAllowedError
 from unheld_verify.signed import Signed
 
@@ -19,7 +19,8 @@ def decision(deployment: Deployment, name: str) -> Signed:
     if name not in policy.copies:
         raise BadInputError(f"{name}: genesis lists no such copy; it lists {', '.join(policy.copies) or 'none'}")
     today = columns.day_text(assembly.clock().now() // 86_400)
-    return releases.decision(policy, policy.copies.index(name) + 1, today, deployment.seed("plan"))
+    named = {"v": 1, "kind": releases.KIND, "store": policy.store_id.hex(), "copy": policy.copies.index(name) + 1}
+    return signed.sign(named | {"made": today}, deployment.seed("plan"))
 
 
 def release(deployment: Deployment, said: Signed) -> None:
