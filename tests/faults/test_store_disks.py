@@ -129,7 +129,7 @@ def test_a_founding_cut_short_anywhere_serves_nothing_wrong(tmp_path: Path, monk
         if begun:
             with pytest.raises(StateError, match=r"not empty.*new folders"):
                 founding.found(made, Wishes())
-        with suppress(UnheldError), made.opened() as store:
+        with suppress(UnheldError), made.opened(write=True) as store:
             assert check(store).findings == ()
         shutil.rmtree(made.root.parent)
         made.root.parent.mkdir()

@@ -305,7 +305,7 @@ def plain_root() -> dict[str, Any]:
 @pytest.mark.parametrize(
     "change",
     [
-        {"v": 2},
+        {"v": 0},
         {"generation": 4},
         {"generation": True},
         {"plan_key": "00"},

@@ -181,6 +181,7 @@ class Replica:
         durable.make_folders(target.parent)
         if not at:
             staged.unlink(missing_ok=True)
+            staged.touch(0o600)
         held = staged.stat().st_size if staged.exists() else 0
         if held != at:
             raise BadInputError(f"{path}: a piece for byte {at}, and {held} are here")
