@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -21,12 +24,21 @@ _ROWS = 65_536
 MOST_BYTES = 1 << 30
 """Unpacked bytes of the largest column of one row group."""
 
+_LOOK = """
+import sys, pyarrow.parquet
+about = pyarrow.parquet.ParquetFile(sys.argv[1]).metadata
+for group in range(about.num_row_groups):
+    for number in range(about.num_columns):
+        about.row_group(group).column(number).total_uncompressed_size
+"""
+
 
 def batches(source: Source, raw: Opened, wanted: Collection[str]) -> Iterator[Batch]:
     """The rows of a Parquet file; lines are row numbers. Raises BadInputError for another format or schema."""
     if source.path is None:
         raise BadInputError("standard input: Parquet cannot be read from a pipe; name the file")
     raw.drain()  # the digest is of the bytes as they lie there
+    _look(source.path, source.name)
     try:
         with pq.ParquetFile(source.path) as file:
             _check(file, wanted, source.name)
@@ -41,6 +53,13 @@ def batches(source: Source, raw: Opened, wanted: Collection[str]) -> Iterator[Ba
         raise BadInputError(
             f"{source.name}: not Parquet, or damaged ({_first_line(error)}); get the file again"
         ) from None
+
+
+def _look(path: Path, name: str) -> None:
+    """Read the footer in a process of its own: Arrow ends the whole process at some that are damaged."""
+    done = subprocess.run([sys.executable, "-I", "-c", _LOOK, str(path)], capture_output=True, check=False)
+    if done.returncode < 0:
+        raise BadInputError(f"{name}: not Parquet, or damaged (its footer contradicts itself); get the file again")
 
 
 def _first_line(error: Exception) -> str:
