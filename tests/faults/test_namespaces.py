@@ -5,6 +5,7 @@ Nothing is lost, nothing is handed out for a past day, and who recorded the line
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import pytest
 
 from tests.support import processes
 from tests.support.far import BRANCH, Far, far
+from tests.support.namespaces import network
 from unheld.testing.attacker import Attacker, Folio, Loot
 from unheld.testing.planted import planted
 from unheld.testing.recorder import Copies
@@ -195,6 +197,16 @@ def test_a_seized_branch_reads_today_alone(life: Life, held: tuple[int, ...]) ->
 def test_t_custodians_open_every_day(life: Life) -> None:
     """The positive control, by the same code and the same recording."""
     assert life.attack("open", 0, 3).opened_folios() == folios(FIRST, SECOND)
+
+
+def test_two_networks_lie_beside_each_other() -> None:
+    """A second network of one process neither fails nor takes the first one away: tests come in any order."""
+    with network(["a"]) as first:
+        with network(["a"]):
+            pass
+        done = subprocess.run(first.inside("a", ["true"]), check=False)
+
+    assert done.returncode == 0
 
 
 @pytest.mark.long

@@ -15,10 +15,12 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 
 import pytest
 
 MIDDLE = "middle"
+_NUMBERS = count()
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ class Network:
 @contextmanager
 def network(hosts: Sequence[str]) -> Iterator[Network]:
     """A network of these hosts, gone at the end. Where there can be none the test is skipped; in CI it fails."""
-    made = Network(f"unheld{os.getpid()}", tuple(hosts))
+    # a number each: tests run in any order, and a module's network lives on beside that of one of its tests
+    made = Network(f"unheld{os.getpid()}n{next(_NUMBERS)}", tuple(hosts))
     try:
         if why := _missing():
             assert not os.environ.get("CI"), why
