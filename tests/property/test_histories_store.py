@@ -29,6 +29,9 @@ FOUND = {
     "a day that began before custodians heard of everybody's forgetting ended with it": [
         Act("lapse"), Act("forget", 0, 7, (18,)), Act("open"), Act("deliver", 49, 31), Act("lapse"), Act("close"),
     ],
+    "who gave up a number and kept the SIM was forgotten a lifetime later": [
+        Act("register", 0, 18), Act("register", 3, 27), Act("wait", 7),
+    ],
 }  # fmt: skip
 """What histories found once, and is mended."""
 

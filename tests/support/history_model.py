@@ -251,6 +251,7 @@ class Model:
         rows, name = self.trees[0].rows, f"tel:{line.number}"
         present = rows.get((name, 0))
         if present is None:
+            self._end(line, line.since)
             self._begin(line, line.since)
         elif present.holder not in (None, line.holder):
             if line.since <= present.since:
@@ -285,12 +286,18 @@ class Model:
                 self.trees[0].rows[name, second] = self.trees[0].rows.pop((name, 0))
 
     def _free(self, line: Line) -> str | None:
-        """The line's SIM, unless it is another number's."""
+        """The line's SIM, unless it is another number's; one whose number was given up is nobody's."""
         if line.sim is None:
             return None
         row, owner = (self.trees[0].rows.get((name, 0)) for name in (f"imsi:{line.sim}", f"tel:{line.number}"))
         own = row is None or (owner is not None and row.party in owner.party.kin)
-        return f"imsi:{line.sim}" if own else None
+        left = row is not None and row.since < line.since and not self._numbered(row.party)
+        return f"imsi:{line.sim}" if own or left else None
+
+    def _numbered(self, party: Party) -> bool:
+        """Whether a holder has a number at present."""
+        rows = self.trees[0].rows.items()
+        return any(name[:4] == "tel:" and not ended and row.party in party.kin for (name, ended), row in rows)
 
     def _same(self, line: Line, present: Row, now: int) -> None:
         if present.holder is None:
@@ -447,14 +454,16 @@ class Model:
         return self.trees.keys() - staying - {0, month_of(today)}
 
     def prune(self, now: int) -> None:
-        """Holders whose time ended longer ago than anything lives."""
+        """Holders whose time ended longer ago than anything lives, but who still has a SIM of that time."""
         before = now - (max(self.lifetimes.values()) + self.late_days) * 86_400
         rows = self.trees[0].rows
         late = {place: row for place, row in rows.items() if 0 < place[1] < before}
-        for place in late:
-            del rows[place]
-        for row in late.values():
-            row.party.alive = any(other.party is row.party for other in rows.values())
+        going_on = [row.party for place, row in rows.items() if place not in late]
+        staying = [one for row in late.values() if row.party in going_on for one in row.party.kin]
+        for place, row in late.items():
+            if row.party not in staying:
+                del rows[place]
+                row.party.alive = False
 
 
 def number(day: str) -> int:

@@ -135,17 +135,33 @@ def test_a_day_that_is_open_lapses_too(made: TestStore) -> None:
 
 
 def test_an_earlier_holder_leaves_when_nothing_of_that_time_is_left(made: TestStore) -> None:
-    """A tenure that ended a whole lifetime and late window ago is pruned with its SIM."""
+    """A tenure that ended a whole lifetime and late window ago is pruned with its SIM's."""
     made.ingest(registry({"msisdn": ALICE, "imsi": SIM, "holder": "H1"}), by="synthetic-registry")
     since = FIRST.isoformat()
-    made.ingest(registry({"msisdn": ALICE, "holder": "H2", "since": since}), by="synthetic-registry")
+    made.ingest(registry({"msisdn": ALICE, "imsi": SIM, "holder": "H2", "since": since}), by="synthetic-registry")
     made.close()
     made.set_clock(FIRST + timedelta(135), 0)
     assert made.lapse().tenures == 0
 
     made.set_clock(FIRST + timedelta(135), 1)
     assert made.lapse().tenures == 2
-    assert (trees(made, "tel:" + ALICE), trees(made, "imsi:" + SIM)) == ({0}, set())
+    assert (trees(made, "tel:" + ALICE), trees(made, "imsi:" + SIM)) == ({0}, {0})
+
+
+def test_who_gave_up_a_number_and_has_the_sim_loses_nothing(made: TestStore) -> None:
+    """A SIM that stays with its holder goes on, and so do its records, however long ago the number went."""
+    long_after = FIRST + timedelta(134)
+    made.ingest(registry({"msisdn": ALICE, "imsi": SIM, "holder": "H1"}), by="synthetic-registry")
+    since = FIRST.isoformat()
+    made.ingest(registry({"msisdn": ALICE, "holder": "H2", "since": since}), by="synthetic-registry")
+    made.close()
+    made.open_day(long_after)
+    made.ingest(calls(Call("", long_after, 3600, imsi=SIM)))
+    made.close()
+    made.set_clock(long_after + timedelta(1))
+
+    assert made.lapse().tenures == 0
+    assert held(made, "imsi:" + SIM, "charge") == [(long_after, 3600)]
 
 
 def test_a_custodian_that_refuses_stops_no_lapse_here(made: TestStore) -> None:

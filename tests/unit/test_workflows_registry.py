@@ -216,6 +216,22 @@ def test_a_sim_of_a_standing_party_is_not_taken_by_a_new_holder(made: TestStore)
     assert held(made, "tel:" + BOB) == []
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_a_sim_whose_number_was_given_up_goes_with_its_next_number(made: TestStore, known: bool) -> None:
+    """Nobody holds the number that the SIM was first linked to: the next that a registry names it with gets it."""
+    take(made, row("H1", date(2020, 1, 1), imsi=SIM), *([row("H1", date(2020, 1, 1), BOB)] if known else []))
+    take(made, row("H2", FIRST))
+    made.close()
+    made.open_day(SECOND)
+
+    report = take(made, row("H1", SECOND, BOB, imsi=SIM))
+    made.ingest(calls(Call("", SECOND, imsi=SIM, second=86_399), Call("", FIRST, imsi=SIM, second=1)))
+
+    assert "a SIM that belongs to another number of the registry: not linked" not in report.deliveries[0].counts
+    assert held(made, "tel:" + BOB) == [(SECOND, 86_399)]
+    assert held(made, NUMBER, ended=second_of(FIRST)) == [(FIRST, 1)]
+
+
 def test_facts_are_resealed_in_the_next_month(made: TestStore) -> None:
     """A registry taken in after the month rolled stands in the new month's column."""
     take(made, row("H1", date(2020, 1, 1), document="D1"))

@@ -130,8 +130,16 @@ def _is_holder(rows: Rows, checks: rows_.Bytes, place: int, holder: str) -> bool
 
 
 def _add(draft: Draft, new: Sequence[RegistryRow]) -> None:
-    if new:
-        newcomers = _newcomers(new, [row.since for row in new], _free_sims(draft, new))
+    """Rows for new numbers; one that comes with the SIM of a number that was given up takes the SIM over."""
+    named = list(zip(new, _free_sims(draft, new), strict=True))
+    held = _labels(draft, [sim for _, sim in named if sim is not None])
+    over = [row for row, sim in named if sim in held]
+    for since in sorted({row.since for row in over}):
+        _take_over(draft, [row for row in over if row.since == since], since)
+    fresh = [(row, sim) for row, sim in named if sim not in held]
+    if fresh:
+        rows = [row for row, _ in fresh]
+        newcomers = _newcomers(rows, [row.since for row in rows], [sim for _, sim in fresh])
         draft.parties, made = draft.parties.add(SUBSCRIBERS, newcomers)
         draft.made.append(made)
 
@@ -142,18 +150,28 @@ def _newcomers(rows: Sequence[RegistryRow], since: int | Sequence[int], sims: Se
 
 
 def _free_sims(draft: Draft, rows: Sequence[RegistryRow]) -> list[str | None]:
-    """The SIM of each row where no other party has it, in the tree or in an earlier one of these rows."""
+    """The SIM of each row where no other number has it, in the tree or in an earlier one of these rows."""
     parties = _labels(draft, [row.imsi for row in rows if row.imsi is not None])
     owners = draft.parties.labels(SUBSCRIBERS, [row.owner for row in rows])
     free: list[str | None] = []
-    given: set[str | None] = {None}
+    given: set[str] = set()
     for row in rows:
-        shared = row.imsi in given if row.imsi not in parties else parties[row.imsi] not in owners.get(row.owner, ())
-        if row.imsi is not None and shared:
-            draft.counts[_SHARED_SIM] += 1
-        free.append(None if shared else row.imsi)
-        given.add(row.imsi)
+        sim = row.imsi
+        if sim is not None:
+            others = sim in parties and parties[sim] not in owners.get(row.owner, ())
+            if sim in given or (others and not _left(draft, sim, row.since)):
+                draft.counts[_SHARED_SIM] += 1
+                sim = None
+            else:
+                given.add(sim)
+        free.append(sim)
     return free
+
+
+def _left(draft: Draft, sim: str, since: int) -> bool:
+    """Whether a SIM came to its party before this second, and its party has given up its number."""
+    (began,) = draft.parties.find([sim], [SUBSCRIBERS]).rows.since.tolist()
+    return began < since and not draft.parties.has_number(SUBSCRIBERS, sim)
 
 
 def _labels(draft: Draft, names: Sequence[str]) -> dict[str, bytes]:

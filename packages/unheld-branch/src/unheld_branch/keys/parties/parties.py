@@ -201,11 +201,27 @@ class Parties:
         return self._with(number, tree_.apply(tree, self.nodes, rows_.empty(), family.tags)), dropped
 
     def prune(self, number: int, before: int) -> tuple[Parties, Rows]:
-        """Drop every earlier holder whose time ended before the second `before`, linked rows included."""
+        """Drop earlier holders whose time ended before the second `before`, with their SIMs' rows of that time.
+
+        Who still has a SIM of that time stays whole, under every key: its records go on, and one forgetting finds all.
+        """
         tree = self._tree(number)
         late = [leaf.take((leaf.ended > 0) & (leaf.ended < before)) for leaf in tree_.walk(tree, self.nodes)]
-        family = self._family(tree, rows_.join(late))
-        return self._with(number, tree_.apply(tree, self.nodes, rows_.empty(), family.tags)), family
+        over = rows_.join(late).sort()
+        linked = self._linked(tree, over)
+        going_on = linked.take(over.at(linked.tags) < 0)
+        stays = self._family(tree, going_on, tenures=True)
+        gone = over.take(stays.at(over.tags) < 0)
+        return self._with(number, tree_.apply(tree, self.nodes, rows_.empty(), gone.tags)), gone
+
+    def has_number(self, number: int, imsi: str) -> bool:
+        """Whether the party of a SIM's row holds a number at present, under whatever subscriber key."""
+        tree = self._tree(number)
+        owner = self._linked(tree, self._present(tree, tags_.tags(tree.tag_key, [imsi])))
+        while len(owner) and owner.ended[0]:
+            later = self._tenures(tree, owner)
+            owner = later.take((later.ended == 0) | (later.ended > owner.ended[0]))
+        return bool(len(owner))
 
     def drop_tree(self, number: int) -> Parties:
         """Forget everyone of one tree, and its tag key."""
