@@ -226,7 +226,7 @@ def test_help_lists_the_exit_codes() -> None:
 
 def test_a_mistake_of_our_own_shows_no_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What nobody foresaw ends in one line that names a place in the code: a library's message may repeat a value."""
-    monkeypatch.setattr("unheld.cli.store_commands.statuses.status", lambda _: int("tel:+99912345678"))
+    monkeypatch.setattr("unheld.workflows.status.status", lambda _: int("tel:+99912345678"))
 
     ended = in_process(["--store", str(tmp_path), "status"])
 

@@ -29,6 +29,7 @@ NO_READERS = {
     "unheld_branch.copies.letters.open_answer": "opens what the pinned copy signed",
     "unheld_branch.copies.letters.open_letter": "under `Keeper.handle`",
     "unheld_branch.store.copying.slots_of": "takes a path",
+    "unheld_branch.store.parquet.decode": "under `files.read`",
     "unheld_slots.durable.open_for_writing": "reads nothing",
     "unheld.access.values.read": "joins what `open_values` read",
     "unheld.cli.proof_commands.key_of": "hands on to `note.parse_key`",
@@ -54,6 +55,7 @@ NO_READERS = {
     "unheld_verify.words.name_of": "takes a name: under `roster.draft_of`",
 }
 NO_READING = {
+    "unheld_branch.store.parquet": "under `files.read`",
     "unheld.cli.upgrade_commands": "plans by `upgrade.decode`",
     "unheld_branch.copies.promoting": "genesis by `policy.from_document`",
     "unheld.cli.access_commands": "hands files on",

@@ -1,6 +1,7 @@
 """`unheld-branch`: the service of a branch, and the steps that it runs each in a process of its own.
 
 Nobody decides anything here. A step says in a line what it did; an error has the exit code of its kind.
+Each step loads what it needs when it begins: loading all parts takes longer than most steps.
 """
 
 from __future__ import annotations
@@ -14,26 +15,20 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from unheld_branch import assembly
-from unheld_branch.assembly import custodians
-from unheld_branch.copies import promoting, serving
-from unheld_branch.copies.keeper import Keeper
 from unheld_branch.kernel import process
-from unheld_branch.kernel.clock import machine_clock
-from unheld_branch.records.mapping import Mapping, mapping_of
-from unheld_branch.store import copying, releases
-from unheld_branch.store.store import Store
-from unheld_branch.workflows import custody, day, ingest, lapse, park, plans
-from unheld_branch.workflows import upgrade as upgrading
-from unheld_branch.workflows.service import Service, Step
-from unheld_slots import durable
-from unheld_verify import columns, signed, upgrade
 from unheld_verify.errors import BadInputError, UnheldError, UsageError
+
+if TYPE_CHECKING:
+    from unheld_branch.records.mapping import Mapping
+    from unheld_branch.store.store import Store
+    from unheld_branch.workflows import ingest
+    from unheld_branch.workflows.service import Step
 
 PROGRAM = "unheld-branch"
 _INTERRUPTED = 130
-Act = Callable[[argparse.Namespace, Store], tuple[str, int]]
+Act = Callable[[argparse.Namespace, "Store"], tuple[str, int]]
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -89,6 +84,11 @@ def _copy_parser(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _copy(given: argparse.Namespace) -> tuple[str, int]:
+    from unheld_branch.copies import serving
+    from unheld_branch.copies.keeper import Keeper
+    from unheld_branch.kernel.clock import machine_clock
+    from unheld_branch.store import copying
+
     if given.act == "promote":
         return _promote(given.folder)
     keeper = Keeper(given.folder, copying.slots_of(given.folder), machine_clock().now)
@@ -100,6 +100,9 @@ def _copy(given: argparse.Namespace) -> tuple[str, int]:
 
 
 def _promote(folder: Path) -> tuple[str, int]:
+    from unheld_branch.copies import promoting
+    from unheld_branch.kernel.clock import machine_clock
+
     done = promoting.promote(folder, machine_clock())
     said = [f"{folder} is the store now, from generation {done.generation} on; the former store is refused"]
     said += [f"copy {name} did not say whether it has more" for name in done.unheard]
@@ -111,6 +114,8 @@ def _promote(folder: Path) -> tuple[str, int]:
 
 
 def _step(given: argparse.Namespace) -> tuple[str, int]:
+    from unheld_branch import assembly
+
     if given.step == "apply":
         _decisions(given)
     with assembly.opened(given.store) as store:
@@ -119,6 +124,10 @@ def _step(given: argparse.Namespace) -> tuple[str, int]:
 
 def _decisions(given: argparse.Namespace) -> None:
     """Lay decisions about copies before the store first: it may not open without them."""
+    from unheld_branch import assembly
+    from unheld_branch.store import releases
+    from unheld_slots import durable
+
     for path in [one for one in given.plans if one.suffix == releases.ENDING]:
         releases.offer(given.store, path.read_bytes(), assembly.policy_of(given.store))
         durable.remove_file(path)
@@ -126,6 +135,8 @@ def _decisions(given: argparse.Namespace) -> None:
 
 
 def _run(given: argparse.Namespace) -> tuple[str, int]:
+    from unheld_branch.workflows.service import Service
+
     if (given.inbox is None) != (given.mapping is None):
         raise UsageError("--inbox and --mapping belong together")
     for folder in filter(None, (given.inbox, given.plans)):
@@ -139,46 +150,71 @@ def _run(given: argparse.Namespace) -> tuple[str, int]:
 
 
 def _child(root: Path, step: str, *words: str) -> Step:
+    from unheld_branch.workflows.service import Step
+
     ended = subprocess.run([sys.executable, "-m", "unheld_branch", step, str(root), *words], check=False)
     return Step(step, ended.returncode)
 
 
 def _open(_: argparse.Namespace, store: Store) -> tuple[str, int]:
+    from unheld_branch.assembly import custodians
+    from unheld_branch.workflows import day
+    from unheld_verify import columns
+
     opened = day.open_day(store, custodians(store))
     said = f"{columns.day_text(opened.day)} is open: {opened.custodians} custodians, {opened.columns} columns"
     return "\n".join([said, *day.doubts(opened)]), 0
 
 
 def _close(_: argparse.Namespace, store: Store) -> tuple[str, int]:
+    from unheld_branch.assembly import custodians
+    from unheld_branch.workflows import day
+    from unheld_verify import columns
+
     closed = day.close_day(store, custodians(store))
     return f"{columns.day_text(closed.day)} is closed: {closed.records:,} records; no key of it is held here", 0
 
 
 def _lapse(_: argparse.Namespace, store: Store) -> tuple[str, int]:
+    from unheld_branch.assembly import custodians
+    from unheld_branch.workflows import lapse
+
     return f"lapsed: {len(lapse.lapse(store, custodians(store)).columns)} columns", 0
 
 
 def _ingest(given: argparse.Namespace, store: Store) -> tuple[str, int]:
+    from unheld_branch.workflows import ingest
+
     report = ingest.ingest(store, given.sources, _mapping(given))
     return _taken(report.records, "sealed", report.refused, bool(report.deliveries or report.known))
 
 
 def _park(given: argparse.Namespace, store: Store) -> tuple[str, int]:
+    from unheld_branch.workflows import park
+
     report = park.park(store, given.sources, _mapping(given))
     return _taken(report.records, "parked", report.refused, bool(report.batches or report.known))
 
 
 def _unpark(given: argparse.Namespace, store: Store) -> tuple[str, int]:
+    from unheld_branch.assembly import custodians
+    from unheld_branch.workflows import park
+
     return f"{park.unpark(store, custodians(store), given.batch).records:,} parked records sealed", 0
 
 
 def _apply(given: argparse.Namespace, store: Store) -> tuple[str, int]:
+    from unheld_branch.assembly import custodians
+    from unheld_branch.workflows import plans
+
     done = plans.apply_files(store, custodians(store), given.plans)
     said = [f"{one.path.name}: {one.became}{f': {one.why}' if one.why else ''}" for one in done]
     return "\n".join(said), plans.exit_code(done)
 
 
 def _mapping(given: argparse.Namespace) -> Mapping:
+    from unheld_branch.records.mapping import mapping_of
+
     return mapping_of(given.mapping)
 
 
@@ -188,11 +224,17 @@ def _taken(records: int, word: str, refused: Sequence[ingest.Refusal], taken: bo
 
 
 def _take_over(given: argparse.Namespace, store: Store) -> tuple[str, int]:
+    from unheld_branch.workflows import custody
+    from unheld_verify import columns, signed
+
     one = custody.take_over(store, signed.decode(given.founded.read_bytes(), "founded"))
     return f"custodian set {one.draft.set} seals from {columns.day_text(one.draft.begins)} on", 0
 
 
 def _upgrade(given: argparse.Namespace, store: Store) -> tuple[str, int]:
+    from unheld_branch.workflows import upgrade as upgrading
+    from unheld_verify import upgrade
+
     done = upgrading.apply(store, upgrade.decode(given.plan.read_bytes(), str(given.plan)), given.confirm)
     if done is None:
         return "nothing to do: this plan does not name the store", 0

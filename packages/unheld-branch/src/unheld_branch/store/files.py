@@ -8,28 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from unheld_branch.store import blocks as block_format
 from unheld_branch.store.blocks import Place, SealedBlocks
 from unheld_slots import durable
 from unheld_verify import columns, crypto
 from unheld_verify.columns import Column
-from unheld_verify.errors import BadInputError, VerificationError, WrongKeyError
+from unheld_verify.errors import VerificationError, WrongKeyError
 
-ROW_GROUP = 65_536
 LEAST_BLOCKS_A_BATCH = 10_000
 _LEAST_BLOCKS = 256
-_COLUMNS: list[pa.Field[Any]] = [
-    pa.field("block_id", pa.binary(16), nullable=False),
-    pa.field("block", pa.binary(), nullable=False),
-]
-_SCHEMA = pa.schema(_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +87,12 @@ def path_of(place: Place) -> str:
 
 def write(root: Path, place: Place, sealed: SealedBlocks, directory_key: bytes | None) -> ColumnFile:
     """Write one column file durably, and its handles if the batch is of an open day (`directory_key` given)."""
+    from unheld_branch.store import parquet  # noqa: PLC0415 - a status, too, lists files
+
     path = path_of(place)
     target = root / path
     durable.make_folders(target.parent)
-    data = _parquet(sealed)
+    data = parquet.encode(sealed)
     durable.write_file(target, data)
     if directory_key is not None:
         handles = crypto.seal(directory_key, sealed.handles.tobytes(), place.handles_aad)
@@ -107,55 +100,11 @@ def write(root: Path, place: Place, sealed: SealedBlocks, directory_key: bytes |
     return ColumnFile(path, place.column, len(sealed.blocks), len(data), crypto.sha256(data).hex())
 
 
-def _parquet(sealed: SealedBlocks) -> bytes:
-    table = pa.Table.from_arrays(
-        [
-            pa.FixedSizeBinaryArray.from_buffers(
-                pa.binary(16), len(sealed.ids), [None, pa.py_buffer(sealed.ids.tobytes())]
-            ),
-            pa.array(sealed.blocks, pa.binary()),
-        ],
-        schema=_SCHEMA,
-    )
-    sink = pa.BufferOutputStream()
-    # Ciphertext does not compress and has no value twice; statistics would only repeat ids.
-    pq.write_table(
-        table, sink, compression="none", use_dictionary=False, write_statistics=False, row_group_size=ROW_GROUP,
-        store_schema=False,
-    )  # fmt: skip
-    return bytes(sink.getvalue())
-
-
 def read(root: Path, file: ColumnFile) -> SealedBlocks:
     """All blocks of a column file, in file order, without handles. Raises VerificationError if its bytes changed."""
-    data = read_checked(root, file)
-    try:
-        table = _table(data)
-    except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
-        raise BadInputError(f"{file.path}: not a column file: {error}") from None
-    if table.schema.names != _SCHEMA.names or table.schema.types != _SCHEMA.types:
-        raise BadInputError(f"{file.path}: its columns are {table.schema.names}, not block_id and block")
-    array = np.frombuffer(_fixed_bytes(table.column("block_id")), "V16")
-    blocks = [bytes(block) for block in table.column("block").to_pylist() if block is not None]
-    return SealedBlocks(array, blocks, np.zeros(len(array), "V8"))
+    from unheld_branch.store import parquet  # noqa: PLC0415 - a status, too, lists files
 
-
-def _table(data: bytes) -> pa.Table:
-    """The table, unless its footer says that it unpacks to more than it is: a writer compresses nothing."""
-    with pq.ParquetFile(pa.BufferReader(data)) as file:
-        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
-        chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
-        if any(one.compression != "UNCOMPRESSED" or "DICTIONARY" in "".join(one.encodings) for one in chunks):
-            raise ValueError("it is compressed, or has dictionaries")
-        return file.read()
-
-
-def _fixed_bytes(column: pa.ChunkedArray[Any]) -> bytes:
-    parts = []
-    for chunk in column.chunks:
-        if (buffer := chunk.buffers()[1]) is not None:
-            parts.append(buffer.slice(chunk.offset * 16, len(chunk) * 16).to_pybytes())
-    return b"".join(parts)
+    return parquet.decode(read_checked(root, file), file.path)
 
 
 def read_handles(root: Path, place: Place, file: ColumnFile, directory_key: bytes) -> npt.NDArray[np.void]:

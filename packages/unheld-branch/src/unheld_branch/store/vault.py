@@ -18,11 +18,17 @@ from unheld_branch.keys.parties.root import RootNode
 from unheld_branch.keys.parties.tree import Tree
 from unheld_branch.store.database import Database, Transaction
 from unheld_slots.slot import Slot
-from unheld_verify import crypto
+from unheld_verify import columns, crypto
 from unheld_verify.errors import RolledBackError, SealedError, StateError, StateUnknownError
 
 SUBSCRIBERS = 0
 Opening = tuple[bytes, bytes]
+
+
+def month_tree(day: int) -> int:
+    """The number yyyymm of the tree of other parties met on this sealing day."""
+    date = columns.date_of(day)
+    return date.year * 100 + date.month
 
 
 class Condition(Enum):

@@ -10,8 +10,7 @@ from unheld_branch.keys.parties.parties import Parties
 from unheld_branch.store import blocks, coding, files
 from unheld_branch.store.sealing import PartyKeys, Sealer
 from unheld_branch.store.store import Store
-from unheld_branch.store.vault import SUBSCRIBERS
-from unheld_branch.workflows.routing import month_tree
+from unheld_branch.store.vault import SUBSCRIBERS, month_tree
 from unheld_verify import columns
 from unheld_verify.errors import NotAllowedError, SealedError
 

@@ -15,12 +15,11 @@ from unheld_branch.store.journal import Catalog
 from unheld_branch.store.openday import OpenDay
 from unheld_branch.store.sealing import Sealer
 from unheld_branch.store.store import Store
-from unheld_branch.store.vault import SUBSCRIBERS
+from unheld_branch.store.vault import SUBSCRIBERS, month_tree
 from unheld_branch.workflows.apply import again
 from unheld_branch.workflows.custodians import Custodians
 from unheld_branch.workflows.delivery import at_most
 from unheld_branch.workflows.ingest import dedup_keys
-from unheld_branch.workflows.routing import month_tree
 from unheld_slots import durable
 from unheld_verify import columns, custody
 from unheld_verify.columns import EventColumn, Push

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from unheld_branch.keys.parties.parties import Parties
 from unheld_branch.store.store import Store
-from unheld_branch.store.vault import SUBSCRIBERS
+from unheld_branch.store.vault import SUBSCRIBERS, month_tree
 from unheld_branch.workflows.apply import again
 from unheld_branch.workflows.custodians import Custodians, numbers
-from unheld_branch.workflows.routing import month_tree
 from unheld_verify import columns
 from unheld_verify.columns import EventColumn
 from unheld_verify.errors import SealedError

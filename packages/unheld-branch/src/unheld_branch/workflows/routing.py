@@ -18,8 +18,8 @@ from unheld_branch.store.layout import Codes
 from unheld_branch.store.policy import Policy
 from unheld_branch.store.sealing import Events, PartyKeys, Sealer, distinct
 from unheld_branch.store.store import Store
-from unheld_branch.store.vault import SUBSCRIBERS
-from unheld_verify import canonical, columns
+from unheld_branch.store.vault import SUBSCRIBERS, month_tree
+from unheld_verify import canonical
 
 _SECONDS = 86_400
 _FUTURE = "it happened after the open day: clock or time zone wrong?"
@@ -46,12 +46,6 @@ class Resolved:
     parties: Parties
     made: list[Made]
     bad: list[BadRow]
-
-
-def month_tree(day: int) -> int:
-    """The number yyyymm of the tree of other parties met on this sealing day."""
-    date = columns.date_of(day)
-    return date.year * 100 + date.month
 
 
 def route(table: pa.Table, store: Store, sealer: Sealer) -> Routed:

@@ -10,15 +10,18 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-from pyarrow import csv
-
-from unheld_branch.records.totals import Totals
 from unheld_slots import durable
 from unheld_slots.places import read_toml
 from unheld_verify import columns, crypto
 from unheld_verify.errors import BadInputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    from unheld_branch.records.totals import Totals
 
 SETTINGS = "unheld.toml"
 _STAGED, _READY = ".part", ".ready"
@@ -108,6 +111,9 @@ class Charges:
         """Add the charge facts of sealed records. Nothing happens without a charge sink."""
         if self._sink is None:
             return
+        import pyarrow as pa  # noqa: PLC0415 - a status, too, reads which sinks there are
+        from pyarrow import csv  # noqa: PLC0415
+
         lines = table.select([name for name in _CHARGE if name in table.column_names])
         lines = lines.set_column(0, "owner", lines["owner"].cast(pa.string()))
         if self._writer is None:

@@ -5,11 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pyarrow as pa
-
 from unheld.cli.output import settings
-from unheld_branch.records import identities
-from unheld_branch.records.identities import NumberRule
 from unheld_verify.errors import BadInputError, UnheldError
 
 
@@ -39,6 +35,11 @@ def read_text(path: Path, kind: type[UnheldError] = BadInputError) -> str:
 
 def normal(texts: list[str], home: str, place: str) -> list[str]:
     """Canonical identities. Raises BadInputError naming the line, never the number."""
+    import pyarrow as pa  # noqa: PLC0415 - loaded where somebody is named, as numbering plans are
+
+    from unheld_branch.records import identities  # noqa: PLC0415
+    from unheld_branch.records.identities import NumberRule  # noqa: PLC0415
+
     rule = NumberRule(home=home or None, bare="national" if home else "international")
     found: list[str] = [""] * len(texts)
     for scheme in ("imsi", "sub", "number"):

@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from unheld_verify.errors import BadInputError, InternalError, NotAllowedError, UnheldError, UsageError
 
@@ -168,6 +166,9 @@ def _explain(key: str, code: int, problems: Sequence[str], kind: str = "Answer")
         }
         print(json.dumps({"schema_version": SCHEMA_VERSION, **line}, sort_keys=True), file=sys.stderr)
         return
+    from rich.console import Console  # noqa: PLC0415 - most calls have no problem to tell
+    from rich.markup import escape  # noqa: PLC0415
+
     console = Console(stderr=True, highlight=False, soft_wrap=True, no_color="NO_COLOR" in os.environ)
     for text in problems:
         console.print(f"[bold red]unheld:[/] {escape(text)}")

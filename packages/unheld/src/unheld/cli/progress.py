@@ -8,12 +8,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from typing import TYPE_CHECKING
 
 from unheld.cli.output import settings
-from unheld_branch.records.codecs import sources
 from unheld_verify.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from unheld_branch.records.codecs import sources
 
 _SLOW, _FAST = 1 / 60, 10.0
 
@@ -36,10 +39,12 @@ def shown(what: str) -> Iterator[sources.Progress | None]:
 
 
 def _bar() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+    from rich import progress  # noqa: PLC0415 - only a terminal needs it
+    from rich.console import Console  # noqa: PLC0415
 
-    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), refresh_per_second=_rate(_FAST))
+    columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.DownloadColumn())
+    times = (progress.TransferSpeedColumn(), progress.TimeRemainingColumn())
+    return progress.Progress(*columns, *times, console=Console(stderr=True), refresh_per_second=_rate(_FAST))
 
 
 def _rate(default: float) -> float:

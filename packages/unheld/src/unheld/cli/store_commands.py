@@ -14,8 +14,6 @@ from unheld.cli.app import app, group
 from unheld.cli.output import Answer, Surface, command, counted, settings
 from unheld.custody.local import WORDS
 from unheld.inventory import Inventory
-from unheld.workflows import checking, doctor, founding
-from unheld.workflows import status as statuses
 from unheld_branch.store import postgresql
 from unheld_branch.store.policy import STANDSTILL_DEFAULT
 from unheld_verify import columns
@@ -68,6 +66,8 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
     ] = False,
 ) -> Answer:
     """Found a store: pin its policy for ever, say what its erasable slot can do, begin the inventory."""
+    from unheld.workflows import founding  # noqa: PLC0415 - each act loads its own parts alone
+
     named = numbers.read_file(canaries, home) if canaries else []
     wishes = founding.Wishes(
         custodians,
@@ -156,6 +156,8 @@ def _lifetimes(given: list[str]) -> dict[str, int]:
 @command(app, "status", Surface.FIGURES)
 def status() -> Answer:
     """What the store holds, who could open it, what is due; figures of the whole."""
+    from unheld.workflows import status as statuses  # noqa: PLC0415 - each act loads its own parts alone
+
     figures = statuses.status(deployment())
     return Answer(statuses.lines(figures), figures)
 
@@ -165,6 +167,8 @@ def check(
     read_data: Annotated[int, typer.Option(min=0, max=100, help="Percent of the column files to read whole.")] = 100,
 ) -> Answer:
     """Compare all files with the journal and the journal with the log. Exit 20: something is false. Never repairs."""
+    from unheld.workflows import checking  # noqa: PLC0415 - each act loads its own parts alone
+
     checked = checking.check_all(deployment(), read_data)
     code = max((_GRAVITY[finding.kind] for finding in checked.findings), default=0)
     said = [f"{finding.kind}: {finding.place}: {finding.words}" for finding in checked.findings]
@@ -185,6 +189,8 @@ def run_doctor(
     ] = False,
 ) -> Answer:
     """What around the store could undo what it promises. Exit 1: a failure; 2: warnings only."""
+    from unheld.workflows import doctor  # noqa: PLC0415 - each act loads its own parts alone
+
     mended = doctor.mend_slots(deployment()) if mend_slots else []
     found = [*mended, *doctor.examine(deployment())]
     levels = [finding.level for finding in found]
