@@ -179,7 +179,10 @@ READERS = (
         "parquet",
         lambda data: _records("calls.parquet", data, _mapping("parquet")),
         _parquets,
-        ("unheld_branch.records.codecs.parquet.batches",),
+        (
+            "unheld_branch.records.codecs.parquet.batches",
+            "unheld_branch.records.codecs.unpacking.unpacked",
+        ),
         slow=True,
     ),
     Reader(

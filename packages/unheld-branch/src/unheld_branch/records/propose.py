@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from unheld_branch.records.codecs import parquet
 from unheld_branch.records.codecs.sources import PARQUET, decompressed, expand, opened
+from unheld_branch.records.codecs.unpacking import DAMAGE, damaged, unpacked
 from unheld_branch.records.guess import Guess, guesses, time_format
 from unheld_verify.errors import BadInputError
 
@@ -90,16 +90,14 @@ def _look(path: Path) -> _Look:
 
 
 def _look_parquet(path: Path) -> _Look:
-    try:
-        with pq.ParquetFile(path) as file:
-            names = tuple(file.schema_arrow.names)
-        with pq.ParquetFile(path, read_dictionary=list(names)) as file:
-            first = next(file.iter_batches(_LOOK_ROWS), None)
-        columns = [] if first is None else [_cells(column) for column in first.columns]
-    except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
-        raise BadInputError(f"{path}: not Parquet, or damaged ({type(error).__name__}); get the file again") from None
+    with unpacked(path, str(path), _LOOK_ROWS) as file:
+        first = next(file.batches, None)
+        try:
+            columns = [] if first is None else [_cells(column) for column in first.columns]
+        except DAMAGE as error:
+            raise damaged(str(path), error) from None
     rows = tuple(tuple(cell or "" for cell in row) for row in zip(*columns, strict=True))
-    return _Look("parquet", "utf-8", ",", True, names, rows)
+    return _Look("parquet", "utf-8", ",", True, file.names, rows)
 
 
 def _cells(column: pa.Array) -> list[str | None]:
