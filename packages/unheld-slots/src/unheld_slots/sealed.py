@@ -88,7 +88,7 @@ class SealedState:
         return live[0]
 
     def _decide(self, older: Live, newer: Live) -> Live:
-        if self._opens(newer):
+        if self._opens(newer) and self._lasts(newer):
             self.slot.destroy(older.generation)
             return newer
         self._open(older)  # raises when neither opens: then nothing is destroyed
@@ -102,6 +102,12 @@ class SealedState:
             # a disk that fails just now says nothing of the file, nor does a version of a later release
             return False
         return True
+
+    def _lasts(self, live: Live) -> bool:
+        """Whether the file stands on the disk, not only in the memory of a system that was cut off while it wrote."""
+        durable.make_sure(self._folder)
+        durable.make_sure(self._file(live.generation))
+        return self._opens(live)
 
     def _open(self, live: Live) -> bytes:
         path = self._file(live.generation)

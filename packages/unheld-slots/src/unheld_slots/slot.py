@@ -53,6 +53,7 @@ class FileSlot:
     def __init__(self, path: Path, slot_id: bytes) -> None:
         self.path = path
         self.slot_id = slot_id
+        self._sure = True
 
     @classmethod
     def check(cls, path: Path) -> None:
@@ -84,7 +85,7 @@ class FileSlot:
         Where no half is whole nothing is emptied: a damaged secret may be put right. The id of a slot with no live
         generation is made anew: nothing refers to it.
         """
-        halves = _read(path)
+        halves = _read(path, sure=False)
         whole = any(_is_whole(half) for half in halves)
         ids = {_decode(half)[0] for half in halves if _is_whole(half)}
         for half in halves:
@@ -103,7 +104,9 @@ class FileSlot:
     def live(self) -> list[Live]:
         """The generations on the disk now, the older first. Raises BadInputError when halves do not fit together."""
         found: list[Live] = []
-        for number, half in enumerate(_read(self.path)):
+        halves = _read(self.path, sure=self._sure)
+        self._sure = True
+        for number, half in enumerate(halves):
             if _is_whole(half):
                 slot_id, live = _decode(half)
                 if slot_id != self.slot_id or live.generation % 2 != number:
@@ -141,7 +144,9 @@ class FileSlot:
         return "file: does not survive a snapshot of this disk"
 
     def _write(self, number: int, half: bytes) -> None:
+        self._sure = False  # a write that fails may be shown all the same by what reads it
         durable.overwrite(self.path, number * _HALF, half)
+        self._sure = True
 
 
 @dataclass(frozen=True)
@@ -266,10 +271,13 @@ def _decode(half: bytes) -> tuple[bytes, Live]:
     return half[8:24], Live(int.from_bytes(half[24:32], "big"), half[32:64], half[64:128])
 
 
-def _read(path: Path) -> list[bytes]:
+def _read(path: Path, *, sure: bool) -> list[bytes]:
+    """Both halves; from the disk itself where a write may have been cut short."""
     try:
         found = path.lstat()
         fits = stat.S_ISREG(found.st_mode) and found.st_size == 2 * _HALF
+        if fits and not sure:
+            durable.make_sure(path)
         data = path.read_bytes() if fits else b""
     except OSError as error:
         raise NoStoreError(

@@ -190,6 +190,10 @@ class Database:
         with self._explained(), self._writing() as writer:
             self._backend.confirm(writer)
 
+    def make_sure(self) -> None:
+        """See that what is read from now on is what the disk holds, whatever a crash cut short. Raises DiskError."""
+        self._backend.make_sure()
+
     def words(self) -> str:
         """What it is and what it survives, in plain words."""
         with self._connected() as connection:

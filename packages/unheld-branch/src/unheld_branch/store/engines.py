@@ -12,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool, QueuePool
 
+from unheld_slots import durable
 from unheld_verify.errors import NoStoreError, StateError
 
 SQLITE = "catalog.db"
@@ -57,6 +58,9 @@ class Backend(ABC):
     def confirm(self, writer: sa.Connection) -> None:  # noqa: B027
         """Raise StateError unless everything that was stored so far outlives the server's disk."""
 
+    def make_sure(self) -> None:  # noqa: B027 - a server does so by itself when it starts again
+        """See that what is read from now on is what the disk holds. Raises DiskError."""
+
     @abstractmethod
     def words(self, connection: sa.Connection) -> str:
         """What it is and what it survives, in plain words."""
@@ -93,6 +97,12 @@ class SqliteFile(Backend):
         """The file is there, or its disk is not."""
         if not self.path.is_file():
             raise NoStoreError(f"{self.path} is missing: is its disk there? Nothing goes on without it")
+
+    def make_sure(self) -> None:
+        """The file, its write-ahead part, and that they are named there: a crash came before SQLite had synced them."""
+        for path in (self.path.parent, self.path, self.path.with_name(f"{self.path.name}-wal")):
+            if path.exists():
+                durable.make_sure(path)
 
     def words(self, connection: sa.Connection) -> str:
         """It is as safe as the disk it lies on."""

@@ -231,7 +231,7 @@ class Replica:
         self._lock = lock
         database = Database.open(self.folder)
         database.hold()
-        return Vault(database, open_slot(slot_uri(self.slots, "root")), self._policy().store_id)
+        return Vault.opened(database, open_slot(slot_uri(self.slots, "root")), self._policy().store_id)
 
     def _policy(self) -> Policy:
         return policies.read(self.folder / GENESIS)

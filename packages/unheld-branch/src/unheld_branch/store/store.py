@@ -329,7 +329,7 @@ def _vault(folder: Path, slots: Path, policy: Policy, held: ExitStack) -> Vault:
     database = Database.open(folder)
     held.callback(database.disconnect)
     database.hold()
-    return Vault(database, open_slot(slot_uri(slots, "root")), policy.store_id)
+    return Vault.opened(database, open_slot(slot_uri(slots, "root")), policy.store_id)
 
 
 def check_writable(root: Path) -> None:

@@ -70,6 +70,13 @@ class Vault:
         self.slot = slot
         self.store_id = store_id
 
+    @classmethod
+    def opened(cls, database: Database, slot: Slot, store_id: bytes) -> Vault:
+        """One that is there, as a crash may have left it: which of two keys ends is read from the disk itself."""
+        if len(slot.live()) == 2:
+            database.make_sure()
+        return cls(database, slot, store_id)
+
     def create(self, first: RootNode, entry: bytes, head: bytes, openings: Iterable[Opening]) -> None:
         """Store the first generation; a copy begins with the same root node under its own slot."""
         with self.database.transaction() as transaction:
