@@ -466,8 +466,7 @@ def test_a_missing_slot_folder_is_told_before_anything_else(box: Box) -> None:
 
     ended = box("status")
 
-    assert ended.code != 0
-    assert ended.out == ""
+    assert (ended.code != 0, ended.out) == (True, "")
     assert "s.slots" in ended.err
     assert "mistake of unheld's own" not in ended.err
 

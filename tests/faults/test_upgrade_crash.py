@@ -159,7 +159,7 @@ def test_a_plan_that_begins_elsewhere_is_refused(tmp_path: Path) -> None:
 
 
 def _document(**fields: object) -> bytes:
-    plain = UpgradePlan(bytes(16), "2026-07-03", "0.2.0", (Part("store", 1, 2),), bytes(64))
+    plain = UpgradePlan(bytes(16), "2026-07-03", "0.2.0", (Part("store", 1, 2),), signature=bytes(64))
     return canonical.encode(canonical.decode(plain.encode()) | fields)
 
 

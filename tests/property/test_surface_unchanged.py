@@ -24,7 +24,7 @@ from unheld.testing.population import ALPHA_SENDERS, SHORT_SENDERS
 from unheld.testing.synthetic import Operator
 
 MODES = {"text": (), "json": ("--json",), "log": ("--log-json",)}
-EACH_MODE = ["text", "json", pytest.param("log", marks=pytest.mark.slow)]
+EACH_MODE = ["json", *(pytest.param(mode, marks=pytest.mark.slow) for mode in ("text", "log"))]
 HERE, THERE = (Operator(seed, subscribers=60, days=2, first_day=FIRST) for seed in (5, 6))
 PACKAGES = Path(__file__).parents[2] / "packages"
 

@@ -35,7 +35,7 @@ FIRST = date(2026, 7, 1)
 CANARY, CLAIMANT = 0, 1
 MAPPINGS = Path(__file__).parents[2] / "examples" / "mappings"
 RECORDS, REGISTRY = MAPPINGS / "synthetic.toml", MAPPINGS / "synthetic-registry.toml"
-_BUYER = """
+BUYER = """
 buyer = "Example Buyer Ltd"
 [[fact]]
 about = "Example Buyer Ltd"
@@ -308,7 +308,7 @@ class _Journey:
         self._call("exit", "manifest", "--spec", spec, "--out", self._folder / "handed")
         for name in ("buyer", "certificate"):
             self._call("exit", name, "--blank", "--out", form.parent, label=f"exit {name} blank")
-        form.write_text(_BUYER)
+        form.write_text(BUYER)
         self._call("exit", "buyer", "--form", form, "--out", self._folder / "buyer")
         self._call("exit", "proofs", "--out", self._folder / "early", label="exit proofs waiting")
         self._object()

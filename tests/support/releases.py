@@ -25,6 +25,7 @@ from tests.support import calls as records
 from tests.support.calls import ALICE, BOB, CAROL, Call
 from tests.support.commands import Box, Ended
 from tests.support.enrolling import line, take
+from tests.support.journey import BUYER
 from tests.support.stores import TestStore
 from unheld.access import card
 from unheld.assembly import Deployment
@@ -44,19 +45,6 @@ HELD = {
 }
 """How many records of each class open for whom, the open day's among them. DAVE's are parked, CAROL was forgotten, and
 so were the places of the first day."""
-_BUYER = """buyer = "Example Buyer Ltd"
-[[fact]]
-about = "Example Buyer Ltd"
-says = "unknown"
-source = "its own letter"
-date = 2026-06-30
-[[share]]
-owner = "A Partner"
-percent = 49
-from = "unknown"
-source = "its own letter"
-date = 2026-06-30
-"""
 
 
 @dataclass(frozen=True)
@@ -181,7 +169,7 @@ class _Life:
 
     def _paper(self) -> None:
         form = self.folder / "buyer.toml"
-        form.write_text(_BUYER)
+        form.write_text(BUYER)
         self.call("exit", "buyer", "--form", form, "--out", self.folder / "buyer")
 
 

@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unheld_verify import canonical, columns, crypto, formats
+from unheld_verify import canonical, columns, formats
 from unheld_verify.columns import EventColumn
-from unheld_verify.errors import BadInputError, NotAllowedError
+from unheld_verify.confirmed import Confirmed
+from unheld_verify.errors import BadInputError
 
 ACTS = ("party", "parties", "day", "class", "everything")
-CONFIRM_DIGITS = 8
-_SIGNED = b"unheld/v1/plan\n"
 _RECORD_CLASSES = ("charge", "contact", "place")
 
 
@@ -28,10 +27,11 @@ def erased_columns(act: str, event_day: int, cls: str) -> list[EventColumn]:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Confirmed):
     """A plan as it stands in its file. Fields as in the spec page; empty where the act does not need them."""
 
-    store_id: bytes
+    DOMAIN = b"unheld/v1/plan\n"
+
     act: str
     made: str
     counts: Mapping[str, int]
@@ -40,7 +40,6 @@ class Plan:
     sealed: bytes = b""
     root: bytes = b""
     leaves: int = 0
-    signature: bytes = b""
 
     def _unsigned(self) -> dict[str, Any]:
         document: dict[str, Any] = {"v": 1, "kind": "erase", "store": self.store_id.hex(), "act": self.act}
@@ -57,33 +56,6 @@ class Plan:
     def columns(self) -> list[EventColumn]:
         """The (class, event day) pairs whose keys it drops: none of them for parties, and for everything all go."""
         return erased_columns(self.act, self.event_day, self.cls)
-
-    @property
-    def digest(self) -> str:
-        """Hex digest that a person confirms."""
-        return crypto.sha256(canonical.encode(self._unsigned())).hex()
-
-    def signed(self, seed: bytes) -> Plan:
-        """This plan with headquarters' signature."""
-        signature = crypto.sign(seed, _SIGNED + bytes.fromhex(self.digest))
-        return Plan(**{**self.__dict__, "signature": signature})
-
-    def encode(self) -> bytes:
-        """The bytes of a plan file."""
-        return canonical.encode(self._unsigned() | {"signature": base64.b64encode(self.signature).decode()})
-
-    def verify(self, public: bytes, store_id: bytes) -> None:
-        """Raises NotAllowedError when it is another store's, VerificationError when headquarters did not sign it."""
-        if self.store_id != store_id:
-            raise NotAllowedError(f"this plan is for store {self.store_id.hex()}, not for {store_id.hex()}")
-        crypto.verify(public, self.signature, _SIGNED + bytes.fromhex(self.digest))
-
-    def confirm(self, typed: str) -> None:
-        """Raises NotAllowedError unless `typed` is the digest's first 8 or more digits."""
-        if len(typed) < CONFIRM_DIGITS or not self.digest.startswith(typed.lower()):
-            raise NotAllowedError(
-                f"nothing was changed: confirm with the first {CONFIRM_DIGITS} or more digits of this plan's digest"
-            )
 
 
 def decode(data: bytes) -> Plan:

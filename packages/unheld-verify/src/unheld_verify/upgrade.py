@@ -6,16 +6,15 @@ Made and signed at headquarters like an erasure plan; it names parts and version
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from unheld_verify import canonical, columns, crypto, formats
-from unheld_verify.errors import BadInputError, NotAllowedError
-from unheld_verify.plan import CONFIRM_DIGITS
+from unheld_verify import canonical, columns, formats
+from unheld_verify.confirmed import Confirmed
+from unheld_verify.errors import BadInputError
 
 PARTS = ("register", "store")
 _RELEASE_MOST = 40
-_SIGNED = b"unheld/v1/upgrade\n"
 
 
 @dataclass(frozen=True)
@@ -28,49 +27,23 @@ class Part:
 
 
 @dataclass(frozen=True)
-class UpgradePlan:
+class UpgradePlan(Confirmed):
     """A plan as it stands in its file. `release` made it, and every later one carries it out."""
 
-    store_id: bytes
+    DOMAIN = b"unheld/v1/upgrade\n"
+
     made: str
     release: str
     parts: tuple[Part, ...]
-    signature: bytes = b""
 
     def _unsigned(self) -> dict[str, Any]:
         parts = [[part.name, part.old, part.new] for part in self.parts]
         head = {"v": 1, "kind": "upgrade", "store": self.store_id.hex()}
         return head | {"made": self.made, "release": self.release, "parts": parts}
 
-    @property
-    def digest(self) -> str:
-        """Hex digest that a person confirms."""
-        return crypto.sha256(canonical.encode(self._unsigned())).hex()
-
     def part(self, name: str) -> Part | None:
         """What happens to a part, if anything does."""
         return next((part for part in self.parts if part.name == name), None)
-
-    def signed(self, seed: bytes) -> UpgradePlan:
-        """This plan with headquarters' signature."""
-        return replace(self, signature=crypto.sign(seed, _SIGNED + bytes.fromhex(self.digest)))
-
-    def encode(self) -> bytes:
-        """The bytes of a plan file."""
-        return canonical.encode(self._unsigned() | {"signature": base64.b64encode(self.signature).decode()})
-
-    def verify(self, public: bytes, store_id: bytes) -> None:
-        """Raises NotAllowedError when it is another store's, VerificationError when headquarters did not sign it."""
-        if self.store_id != store_id:
-            raise NotAllowedError(f"this plan is for store {self.store_id.hex()}, not for {store_id.hex()}")
-        crypto.verify(public, self.signature, _SIGNED + bytes.fromhex(self.digest))
-
-    def confirm(self, typed: str) -> None:
-        """Raises NotAllowedError unless `typed` is the digest's first 8 or more digits."""
-        if len(typed) < CONFIRM_DIGITS or not self.digest.startswith(typed.lower()):
-            raise NotAllowedError(
-                f"nothing was changed: confirm with the first {CONFIRM_DIGITS} or more digits of this plan's digest"
-            )
 
 
 def decode(data: bytes, place: str = "upgrade plan") -> UpgradePlan:
@@ -82,7 +55,7 @@ def decode(data: bytes, place: str = "upgrade plan") -> UpgradePlan:
         parts = tuple(Part(*part) for part in document["parts"])
         plan = UpgradePlan(
             bytes.fromhex(document["store"]), document["made"], document["release"], parts,
-            base64.b64decode(document["signature"], validate=True),
+            signature=base64.b64decode(document["signature"], validate=True),
         )  # fmt: skip
         columns.day_number(plan.made)
         named = type(plan.release) is str and 0 < len(plan.release) <= _RELEASE_MOST

@@ -15,7 +15,7 @@ from unheld.cli.output import Answer, Surface, command, counted, settings
 from unheld.custody.local import WORDS
 from unheld.inventory import Inventory
 from unheld_branch.store import postgresql
-from unheld_branch.store.policy import STANDSTILL_DEFAULT
+from unheld_branch.store.policy import STANDSTILL_DEFAULT, Policy
 from unheld_verify import columns
 from unheld_verify.errors import BadInputError, NoStoreError, UsageError
 
@@ -87,7 +87,11 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
         _databases(database or [], single_node),
     )
     made = deployment()
-    policy = founding.found(made, wishes)
+    return _founded(made, founding.found(made, wishes), remote)
+
+
+def _founded(made: Deployment, policy: Policy, remote: bool) -> Answer:
+    """What genesis pinned, and what to keep where."""
     with made.opened() as store:
         words, databases = store.slot_words(), store.database_words()
     said = [
