@@ -44,9 +44,13 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True)
 class SourceReport:
-    """What was read, and what of it will not be stored: column name -> bytes that saved."""
+    """What was read, and what of it will not be stored: column name -> bytes that saved.
+
+    `elsewhere`: records of another data centre's parties.
+    """
 
     files: tuple[FileReport, ...]
     saved: Mapping[str, int]
     reasons: Mapping[str, int]
     totals: Totals
+    elsewhere: int = 0

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from unheld_branch.records import identities, lookups
@@ -31,6 +33,9 @@ _PIECE_BYTES = 1 << 20
 _ROW_BYTES = 128
 _SHOWN = 3
 
+Own = Callable[[pa.ChunkedArray], npt.NDArray[np.bool_]]
+"""Which records, by the identities whose they are, a store keeps."""
+
 
 class Reader:
     """Iterate once for the chunks, then ask for the report."""
@@ -45,6 +50,7 @@ class Reader:
         owner: str | None = None,
         coarsen: str | None = None,
         now: int | None = None,
+        own: Own | None = None,
     ) -> None:
         if chunk_rows < 1:
             raise UsageError(f"chunk_rows is {chunk_rows}: take at least 1")
@@ -57,6 +63,7 @@ class Reader:
         self._files: list[FileReport] = []
         self._saved, self._reasons = Counter[str](), Counter[str]()
         self._totals = Totals()
+        self._own_mask, self._elsewhere = own, 0
 
     def __iter__(self) -> Iterator[Chunk]:
         """Chunks of one file after the other. Raises BadInputError when a file must be refused."""
@@ -68,7 +75,7 @@ class Reader:
 
     def report(self) -> SourceReport:
         """What was read to its end so far."""
-        return SourceReport(tuple(self._files), dict(self._saved), dict(self._reasons), self._totals)
+        return SourceReport(tuple(self._files), dict(self._saved), dict(self._reasons), self._totals, self._elsewhere)
 
     def _teller(self, done: int) -> Callable[[int], None]:
         sizes = [source.size for source in self._sources]
@@ -148,9 +155,19 @@ class Reader:
         self._reasons.update(row.reason for row in bad)
         for batch in group:
             self._saved.update(batch.saved)
+        table = found.table
         if self._mapping.kind == "records":
-            self._totals.add(found.table)
-        return Chunk(name, found.table, bad, _rows(group), self._full(group))
+            table = self._own(table)
+            self._totals.add(table)
+        return Chunk(name, table, bad, _rows(group), self._full(group))
+
+    def _own(self, table: pa.Table) -> pa.Table:
+        """The records that are this store's to keep; others are counted."""
+        if self._own_mask is None or not table.num_rows:
+            return table
+        own = self._own_mask(table["owner"])
+        self._elsewhere += int((~own).sum())
+        return table.filter(pa.array(own))
 
 
 def read_records(
@@ -162,14 +179,17 @@ def read_records(
     owner: str | None = None,
     coarsen: str | None = None,
     now: int | None = None,
+    own: Own | None = None,
 ) -> Reader:
     """A reader of `sources` (files, folders, globs, `-`) through `mapping`.
 
     A chunk closes at the first block at or beyond `chunk_rows`. `owner` is whose records they are where no column says
-    it; `coarsen` is the store's policy and goes before the mapping's; `now` is the clock in Unix seconds.
-    Raises BadInputError naming file, line and mend.
+    it; `coarsen` is the store's policy and goes before the mapping's; `now` is the clock in Unix seconds;
+    `own` says whose records are read, of all if None. Raises BadInputError naming file, line and mend.
     """
-    return Reader(sources, mapping, chunk_rows=chunk_rows, progress=progress, owner=owner, coarsen=coarsen, now=now)
+    return Reader(
+        sources, mapping, chunk_rows=chunk_rows, progress=progress, owner=owner, coarsen=coarsen, now=now, own=own
+    )
 
 
 def _rows(group: Sequence[Batch]) -> int:

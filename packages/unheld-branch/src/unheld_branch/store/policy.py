@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unheld_branch.store.centres import Centre
 from unheld_verify import canonical, columns, crypto, formats
 from unheld_verify.errors import BadInputError
 
@@ -24,7 +25,7 @@ class Policy:
     `lifetimes` and `late_days` in days; `coarsen` as in a mapping (`none`, `prefix:N`, `grid:DEGREES`); `copies` are
     folders of further party trees; `canaries` identities of the operator's own test SIMs; `log_key` the log's vkey;
     `plan_key` headquarters' Ed25519 key for erasure plans and papers, hex; `standstill_days` how long a handover waits
-    after an objection.
+    after an objection; `centre` which data centre of the network this is, where it has several.
     """
 
     store_id: bytes
@@ -42,6 +43,7 @@ class Policy:
     log_key: str
     plan_key: str
     standstill_days: int = STANDSTILL_DEFAULT
+    centre: Centre | None = None
 
     def __post_init__(self) -> None:
         columns.check_lifetimes(self.lifetimes)
@@ -49,6 +51,8 @@ class Policy:
         columns.components(self.n, self.t)
         if len(self.canaries) > _CANARIES_MOST:
             raise BadInputError(f"canaries: {len(self.canaries)} are too many; {_CANARIES_MOST} test SIMs are enough")
+        if self.centre is not None and (self.centre.number == 1) != (self.centre.first == self.store_id):
+            raise BadInputError("data centre: the first is number 1, and no other one is")
         if not _STANDSTILL_LEAST <= self.standstill_days <= _STANDSTILL_MOST:
             raise BadInputError(
                 f"standstill: {self.standstill_days} days; choose {_STANDSTILL_LEAST} to {_STANDSTILL_MOST}"
@@ -72,6 +76,7 @@ class Policy:
             "plan_key": self.plan_key,
             "standstill_days": self.standstill_days,
             "release": "never",
+            **({"centre": self.centre.document()} if self.centre else {}),
         }
 
     def public(self) -> dict[str, Any]:
@@ -81,7 +86,8 @@ class Policy:
             name: document[name]
             for name in ("custodians", "lifetimes", "late_days", "coarsen", "standstill_days", "release")
         }
-        return rules | {"canaries": len(self.canaries), "headquarters": self.plan_key}
+        centre = {"centre": document["centre"]} if self.centre else {}
+        return rules | {"canaries": len(self.canaries), "headquarters": self.plan_key} | centre
 
     @property
     def digest(self) -> bytes:
@@ -91,6 +97,10 @@ class Policy:
     def lifetime(self, cls: str) -> int:
         """Days a class of facts lives after its event day."""
         return self.lifetimes[cls]
+
+
+def _centre(said: Mapping[str, Any]) -> Centre:
+    return Centre(said["number"], said["of"], bytes.fromhex(said["first"]))
 
 
 def read(path: Path) -> Policy:
@@ -103,12 +113,12 @@ def read(path: Path) -> Policy:
 def from_document(document: Mapping[str, Any]) -> Policy:
     """The inverse of `Policy.document`. Raises BadInputError on anything it would not write."""
     try:
-        custodians = document["custodians"]
+        custodians, centre = document["custodians"], document.get("centre")
         policy = Policy(
             bytes.fromhex(document["store"]), document["origin"], document["created"], custodians["set"],
             custodians["n"], custodians["t"], document["lifetimes"], document["late_days"], document["coarsen"],
             document["home"], tuple(document["copies"]), tuple(document["canaries"]), document["log_key"],
-            document["plan_key"], document["standstill_days"],
+            document["plan_key"], document["standstill_days"], _centre(centre) if centre is not None else None,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise BadInputError(f"genesis document: {error!r}") from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from unheld_branch.workflows import registry, routing, sinks
 from unheld_branch.workflows.delivery import Delivery, Draft, drafted
 from unheld_verify import columns, crypto
 from unheld_verify.errors import BadInputError, SealedError, StateError
+
+ELSEWHERE = "of another data centre's parties, not stored here: deliver this file there, too"
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,8 @@ class _Ingest:
                 return
             draft.names.extend(file.name for file in files)
             draft.digests.extend(digest(self.store, file) for file in files)
+            if elsewhere := sum(report.elsewhere for report in said):
+                draft.counts[ELSEWHERE] += elsewhere
             self.report.deliveries.append(draft.commit())
         for report in said:
             self.report.unstored.update(report.saved)
@@ -197,9 +202,10 @@ def take(draft: Draft, mapping: Mapping, table: pa.Table) -> None:
 def reader_of(store: Store, source: Source, mapping: Mapping, options: Options) -> Reader:
     """A reader of one source under the store's policy: its coarsening goes before the mapping's."""
     coarsen = None if store.policy.coarsen == "none" else store.policy.coarsen
+    own = partial(routing.owned_by, store.policy.centre) if store.policy.centre else None
     return read_records(
         [source.path or "-"], mapping, chunk_rows=options.chunk_rows, progress=options.progress, owner=options.owner,
-        coarsen=coarsen, now=store.clock.now(),
+        coarsen=coarsen, now=store.clock.now(), own=own,
     )  # fmt: skip
 
 

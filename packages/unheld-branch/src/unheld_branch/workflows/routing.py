@@ -13,6 +13,7 @@ from unheld_branch.keys.parties.newcomers import Made, Newcomers
 from unheld_branch.keys.parties.parties import Parties
 from unheld_branch.keys.parties.rows import order
 from unheld_branch.records.chunks import BadRow
+from unheld_branch.store.centres import Centre, centre_for
 from unheld_branch.store.coding import RECORD_CLASSES
 from unheld_branch.store.layout import Codes
 from unheld_branch.store.policy import Policy
@@ -106,6 +107,13 @@ def resolve(table: pa.Table, parties: Parties, day: int) -> Resolved:
     codes, others = _holders(parties, held, codes, when, trees)
     events = Events(table, when, owner_codes, codes, owners, others)
     return Resolved(events, parties, made, bad)
+
+
+def owned_by(centre: Centre, owners: pa.ChunkedArray) -> Mask:
+    """Which records are of this data centre, by the identity whose they are."""
+    codes, names = _identities(owners)
+    own = np.fromiter((centre_for(name, centre.of) == centre.number for name in names), np.bool_, len(names))
+    return np.asarray(own[codes], np.bool_)
 
 
 def _identities(column: pa.ChunkedArray) -> tuple[Codes, list[str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,10 +13,11 @@ from unheld.assembly import Deployment
 from unheld.cli import numbers
 from unheld.cli.app import group
 from unheld.cli.output import Answer, Surface, command, counted, settings
-from unheld.cli.store_commands import deployment
+from unheld.cli.store_commands import deployment, others
 from unheld.inventory import Inventory
 from unheld.plans import planning
 from unheld.plans.planning import Planned
+from unheld.workflows import centres
 from unheld_branch.store.store import Store
 from unheld_branch.workflows import apply as applying
 from unheld_branch.workflows.apply import Applied
@@ -39,6 +41,9 @@ def plan(
     day: Annotated[str, typer.Option(help="An event day, YYYY-MM-DD.")] = "",
     cls: Annotated[str, typer.Option("--class", help="With --day: only this class of it.")] = "",
     everything: Annotated[bool, typer.Option("--everything", help="Everyone.")] = False,
+    other: Annotated[
+        list[str] | None, typer.Option(help="The store of another data centre: a plan for it, too; repeat it.")
+    ] = None,
 ) -> Answer:
     """Make and sign a plan. It shows counts and a digest, and changes nothing."""
     if sum(map(bool, (party, file, day, everything))) != 1:
@@ -47,42 +52,86 @@ def plan(
         raise UsageError("--class belongs to --day: a plan forgets a class of one day")
     if held and not (party or file):
         raise UsageError("--held belongs to --party or --file: it says which holder of a number is meant")
-    box = out.with_name(f"{out.stem}.box")
-    if out.exists() or box.exists() or box == out:
-        raise UsageError(f"{out} or {box} is there already; name another file")
-    if not out.parent.is_dir():
-        raise UsageError(f"{out.parent}: there is no such folder for the plan")
     where = deployment()
-    with where.opened() as store:
-        made = _planned(store, where, (party, file, held), day, cls, everything)
-    if made.box and settings.quiet and not settings.as_json:
+    wanted = [_Wanted(where, out), *_beside(where, out, other or [])]
+    _check_free(wanted)
+    who = _listed(where.policy().home, party, file)
+    for one in wanted:
+        with one.where.opened() as store:
+            one.made = _planned(store, one.where.seed("plan"), (who, held), day, cls)
+    if any(one.made.box for one in wanted) and settings.quiet and not settings.as_json:
         raise UsageError("--quiet would swallow the claim code, which is shown once and kept nowhere; nothing was made")
-    durable.write_file(out, made.plan.encode())
-    said = [f"this plan would forget: {_words(made.plan)}", *_counts(made)]
-    if made.box:
-        durable.write_file(box, made.box)
-        said.append(f"  receipt box {box}; its claim code, shown once and kept nowhere: {made.claim_code}")
-    said.append(f"  plan {out}, digest {made.plan.digest}")
+    for one in wanted:
+        one.write()
+    said = [f"this plan would forget: {_words(wanted[0].made.plan)}", *chain.from_iterable(map(_lines, wanted))]
     said.append(f"nothing was changed; unheld erase apply {out} asks for the first 8 digits of the digest")
-    boxed = str(box) if made.box else ""
-    document = {"digest": made.plan.digest, "act": made.plan.act, "counts": dict(made.plan.counts), "plan": str(out)}
-    return Answer(said, document | {"box": boxed, "claim_code": made.claim_code})
+    if len(wanted) == 1 and (words := centres.words(where.policy())):
+        said.append(words)
+    first, *rest = map(_document, wanted)
+    return Answer(said, first | {"others": rest})
 
 
-def _planned(
-    store: Store, where: Deployment, who: tuple[bool, str, str], day: str, cls: str, everything: bool
-) -> Planned:
-    seed, home = where.seed("plan"), store.policy.home
-    if everything:
+@dataclass
+class _Wanted:
+    """A plan to be made for one store, and where it is written; of one party with a box beside it."""
+
+    where: Deployment
+    out: Path
+    made: Planned = field(init=False)
+
+    @property
+    def box(self) -> Path:
+        return self.out.with_name(f"{self.out.stem}.box")
+
+    def write(self) -> None:
+        durable.write_file(self.out, self.made.plan.encode())
+        if self.made.box:
+            durable.write_file(self.box, self.made.box)
+
+
+def _beside(where: Deployment, out: Path, named: list[str]) -> list[_Wanted]:
+    """The other data centres' plans, beside this one's: FILE.2.plan for number 2."""
+    numbered = enumerate(others(where, named), 1)
+    rest = [(number, one) for number, one in numbered if one.root != where.root]
+    return [_Wanted(one, out.with_name(f"{out.stem}.{number}{out.suffix}")) for number, one in rest]
+
+
+def _check_free(wanted: list[_Wanted]) -> None:
+    for one in wanted:
+        if one.out.exists() or one.box.exists() or one.box == one.out:
+            raise UsageError(f"{one.out} or {one.box} is there already; name another file")
+        if not one.out.parent.is_dir():
+            raise UsageError(f"{one.out.parent}: there is no such folder for the plan")
+
+
+def _listed(home: str, party: bool, file: str) -> list[str]:
+    if party:
+        return [numbers.ask_one(home)]
+    return numbers.read_file(file, home) if file else []
+
+
+def _planned(store: Store, seed: bytes, who: tuple[list[str], str], day: str, cls: str) -> Planned:
+    listed, held = who
+    if listed:
+        return planning.plan_parties(store, listed, seed, columns.date_of(columns.day_number(held)) if held else None)
+    if not day:
         return planning.plan_everything(store, seed)
-    if day:
-        if cls and cls not in columns.CLASSES:
-            raise UsageError(f"--class {cls}: choose one of {', '.join(columns.CLASSES)}")
-        return planning.plan_day(store, columns.day_number(day), cls, seed)
-    party, file, held = who
-    held_on = columns.date_of(columns.day_number(held)) if held else None
-    listed = [numbers.ask_one(home)] if party else numbers.read_file(file, home)
-    return planning.plan_parties(store, listed, seed, held_on)
+    if cls and cls not in columns.CLASSES:
+        raise UsageError(f"--class {cls}: choose one of {', '.join(columns.CLASSES)}")
+    return planning.plan_day(store, columns.day_number(day), cls, seed)
+
+
+def _lines(one: _Wanted) -> list[str]:
+    said = _counts(one.made)
+    if one.made.box:
+        said.append(f"  receipt box {one.box}; its claim code, shown once and kept nowhere: {one.made.claim_code}")
+    return [*said, f"  plan {one.out}, digest {one.made.plan.digest}"]
+
+
+def _document(one: _Wanted) -> dict[str, Any]:
+    plan, boxed = one.made.plan, str(one.box) if one.made.box else ""
+    document = {"digest": plan.digest, "act": plan.act, "counts": dict(plan.counts), "plan": str(one.out)}
+    return document | {"box": boxed, "claim_code": one.made.claim_code}
 
 
 def _counts(made: Planned) -> list[str]:

@@ -14,6 +14,7 @@ from unheld.cli.app import app, group
 from unheld.cli.output import Answer, Surface, command, counted, settings
 from unheld.custody.local import WORDS
 from unheld.inventory import Inventory
+from unheld.workflows import centres
 from unheld_branch.store import postgresql
 from unheld_branch.store.policy import STANDSTILL_DEFAULT, Policy
 from unheld_verify import columns
@@ -64,6 +65,8 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
         bool,
         typer.Option("--single-node", help="The database has no standby: if its disk is lost, everybody is forgotten."),
     ] = False,
+    centre: Annotated[str, typer.Option(help="NUMBER/OF, e.g. 1/2: one of the network's data centres.")] = "",
+    beside: Annotated[Path | None, typer.Option(help="With --centre: genesis.json of data centre 1.")] = None,
 ) -> Answer:
     """Found a store: pin its policy for ever, say what its erasable slot can do, begin the inventory."""
     from unheld.workflows import founding  # noqa: PLC0415 - each act loads its own parts alone
@@ -85,6 +88,8 @@ def init(  # noqa: PLR0913, PLR0917 - what genesis pins
         _slots(slot or []),
         remote,
         _databases(database or [], single_node),
+        centre,
+        beside,
     )
     made = deployment()
     return _founded(made, founding.found(made, wishes), remote)
@@ -108,11 +113,16 @@ def _founded(made: Deployment, policy: Policy, remote: bool) -> Answer:
         f"  recoverable copies: {1 + len(policy.copies)}",
         f"  public log: {made.log}, key {policy.log_key}",
         f"  {Inventory(made.root).words()}",
+        *_centre(policy),
     ]
     pinned = policy.document() | {"canaries": len(policy.canaries)}  # whose test SIMs they are stays in genesis
     return Answer(
         said, {"policy": pinned, "digest": policy.digest.hex(), "erasable_slot": words, "database": databases}
     )
+
+
+def _centre(policy: Policy) -> list[str]:
+    return [f"  {centres.words(policy)}"] if policy.centre else []
 
 
 def _where(remote: bool) -> str:
@@ -158,12 +168,25 @@ def _lifetimes(given: list[str]) -> dict[str, int]:
 
 
 @command(app, "status", Surface.FIGURES)
-def status() -> Answer:
+def status(
+    other: Annotated[
+        list[str] | None, typer.Option(help="The store of another data centre of the network: tell of both; repeat it.")
+    ] = None,
+) -> Answer:
     """What the store holds, who could open it, what is due; figures of the whole."""
     from unheld.workflows import status as statuses  # noqa: PLC0415 - each act loads its own parts alone
 
-    figures = statuses.status(deployment())
-    return Answer(statuses.lines(figures), figures)
+    where = deployment()
+    beside = others(where, other or [])
+    figures = statuses.status(where)
+    standing = [centres.standing(one) for one in beside]
+    figures["centres"] = [asdict(one) for one in standing]
+    return Answer([*statuses.lines(figures), *centres.lines(standing)], figures)
+
+
+def others(where: Deployment, named: list[str]) -> list[Deployment]:
+    """Every data centre of the network by number, this one among them; none where no other is named."""
+    return centres.together([where, *(Deployment(Path(one).absolute()) for one in named)]) if named else []
 
 
 @command(app, "check", Surface.FIGURES)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from unheld.cli.surface_access import ACCESS
 from unheld.cli.surface_custody import CUSTODY, STATUS
+from unheld.cli.surface_erase import ERASE
 
 ENVELOPE: Mapping[str, str] = {
     "schema_version": "version of the documents; keys stay, new ones may come",
@@ -110,6 +111,7 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
         "policy.plan_key": "a public key",
         "policy.standstill_days": "days",
         "policy.release": "never",
+        "policy.centre.*": "which data centre of how many, and the random id of the first",
     },
     "status": {
         "store": "the folder the caller named",
@@ -128,10 +130,6 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
         "columns.*.blocks_at_most": "a padded count, by class",
         "columns.*.bytes": "size of sealed files, by class",
         "columns.*.oldest_lapses": "a date, by class",
-        "columns.*.open": "a count of columns that can be sealed into now",
-        "columns.*.gone": "a date, by class",
-        "columns.*.attested": "how many custodians attest that the keys are gone",
-        "days_uncorroborated": "a count",
         "due_to_lapse": "a count of columns, trees and batches",
         "parked.*": "batches by reason: outage or quarantine",
         "erasures": "plans applied so far",
@@ -232,24 +230,7 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
         "seen[].times[]": "the canary's own events today: one party, the operator's test SIM",
     },
     "run": {"steps[].words": "a command's words", "steps[].exit_code": "how it ended"},
-    "erase plan": {
-        "digest": "SHA-256 of the plan",
-        "act": "party, parties, day, class or everything",
-        "counts.*": "parties named, whether known or not; columns, blocks_at_most; rows of all parties",
-        "plan": "the file the caller named",
-        "box": "the file beside it: one party's, for that party",
-        "claim_code": "random, to be handed to that party",
-    },
-    "erase apply": {
-        "act": "party, parties, day, class or everything",
-        "rows": "a count",
-        "columns": "a count",
-        "custodians": "how many attested",
-        "milliseconds": "how long it took",
-        "erasable_slot": "class of the slot",
-        "copies": "copies of the tree",
-        "inventory": "the inventory in a sentence",
-    },
+    **ERASE,
     "log head": {"origin": "the log's public name", "size": "entries", "root": "a digest"},
     "log publish": {"published": "entries, dummies included", "heard": "a count of custodians"},
     "log verify": {"size": "entries", "root": "a digest", **_STEPS},
@@ -395,7 +376,9 @@ PARAMETERS: Mapping[str, str] = {
     "blocks": _FILE,
     "box": _FILE,
     "by": "who decided, as typed",
+    "beside": _FILE,
     "canaries": _FILE,
+    "centre": "number of a data centre, and of how many",
     "card": "a file with a card's groups; without it they are asked for, not shown",
     "charge": _FILE,
     "checked": _DATE,
@@ -450,6 +433,7 @@ PARAMETERS: Mapping[str, str] = {
     "number": "place in genesis's list of canaries",
     "once": "a switch",
     "oral": "a switch",
+    "other": _FILE,
     "origin": "the public log's name",
     "out": _FILE,
     "owner": "a switch that asks; in the inventory: who answers for a system",

@@ -9,6 +9,7 @@ from pathlib import Path
 from unheld import assembly
 from unheld.assembly import Database, Deployment
 from unheld.inventory import Inventory, Place
+from unheld.workflows import centres
 from unheld_branch.copies import remote
 from unheld_branch.records.identities import NumberRule
 from unheld_branch.records.places import CoarsenRule
@@ -29,7 +30,8 @@ _ORIGIN_MOST = 200
 class Wishes:
     """What a person may choose at genesis, within the hard bounds. Lifetimes and lateness in days.
 
-    `remote`: the custodians are elsewhere, and found their set in a ceremony afterwards.
+    `remote`: the custodians are elsewhere, and found their set in a ceremony afterwards. `centre`: NUMBER/OF, where the
+    network has several data centres; `beside` is the genesis document of the first.
     """
 
     n: int = 1
@@ -47,6 +49,8 @@ class Wishes:
     slots: Mapping[str, str] = field(default_factory=dict)
     remote: bool = False
     databases: Mapping[str, Database] = field(default_factory=dict)
+    centre: str = ""
+    beside: Path | None = None
 
 
 def found(deployment: Deployment, wishes: Wishes) -> Policy:
@@ -54,6 +58,7 @@ def found(deployment: Deployment, wishes: Wishes) -> Policy:
     _check_places(deployment, wishes)
     _check_slots(deployment, wishes)
     store_id = crypto.random_bytes(16)
+    centre, first = centres.wished(wishes.centre, wishes.beside, store_id)
     _check_databases(deployment, wishes, store_id)
     seeds = {"log": crypto.random_bytes(32), "plan": crypto.random_bytes(32)}
     origin = (
@@ -78,7 +83,10 @@ def found(deployment: Deployment, wishes: Wishes) -> Policy:
         note.format_key(note.Key(origin, crypto.sign_public(seeds["log"]))),
         crypto.sign_public(seeds["plan"]).hex(),
         wishes.standstill_days,
+        centre,
     )
+    if first is not None:
+        centres.check_beside(policy, first)
     note.parse_key(policy.log_key)  # an origin that no key may be named after is refused before anything is made
     pins = {name: key for name, key in copies if key}
     assembly.found(deployment, policy, seeds, wishes.slots, remote=wishes.remote, databases=wishes.databases, pins=pins)

@@ -11,7 +11,7 @@ from unheld import assembly
 from unheld.assembly import CLOCK_VARIABLE, Deployment
 from unheld.custody.local import WORDS
 from unheld.inventory import Inventory
-from unheld.workflows import custody
+from unheld.workflows import centres, custody
 from unheld.workflows.custody import Answer, Term
 from unheld_branch.custody.attested import Attested
 from unheld_branch.store import refusals
@@ -50,6 +50,7 @@ def _store(store: Store) -> dict[str, Any]:
         "recoverable_copies": 1 + store.copies.recoverable(store.root.generation),
         "copies": [_copy(store, one) for one in store.copies],
         "is_copy": store.following,
+        "centre": centres.words(store.policy),
         "open_day": columns.day_text(catalog.open_day.number) if catalog.open_day else "",
         "days_closed": sum(day.state == "closed" for day in catalog.days.values()),
         "days_uncorroborated": sum(not day.corroborated for day in catalog.days.values()),
@@ -86,7 +87,7 @@ def _copy_lines(figures: dict[str, Any]) -> list[str]:
             said.append(f"    {one['name']}: {away}{', released' if one['released'] else ''}")
     if figures["is_copy"]:
         said.append("  THIS IS A COPY: only its store writes to it")
-    return said
+    return [*said, f"  {figures['centre']}"] if figures["centre"] else said
 
 
 def _at_most(rows: int) -> int:
