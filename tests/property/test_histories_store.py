@@ -47,7 +47,7 @@ def test_what_a_history_found_once_is_mended(found: str) -> None:
     lived(Setting(), FOUND[found])
 
 
-@settings(max_examples=15)
+@settings(max_examples=25)
 @given(st.sampled_from(SETTINGS), histories)
 def test_any_history_loses_nothing_and_brings_nothing_back(setting: Setting, history: list[Act]) -> None:
     """Whatever is done in whatever order, and wherever it is cut off; a failing history is made small."""

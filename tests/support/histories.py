@@ -31,6 +31,7 @@ from tests.support.calls import Call
 from tests.support.history_life import DAY, LATE_DAYS, LIFETIMES, MORNING, Act, Deed
 from tests.support.history_model import Event, Line, month_start
 from tests.support.history_plans import Forgetting
+from tests.support.remembered import remembered
 from tests.support.stores import FIRST_DAY, MAPPINGS, Saved, made_store, mapping
 from unheld.assembly import CLOCK_VARIABLE
 from unheld.testing import simcrypto, textfile
@@ -116,6 +117,7 @@ def begun(setting: Setting, seed: int = 0) -> Iterator[Life]:
         stack.enter_context(patch.multiple(tree_, **SMALL))
         stack.enter_context(patch.dict(os.environ, clock))
         stack.enter_context(simcrypto.drawn(Random(seed)))
+        stack.enter_context(remembered())
         yield Life(made, stack.enter_context(Copies([made.folder])))
 
 

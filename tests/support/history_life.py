@@ -81,6 +81,7 @@ class Chronicle:
         self.drafted: dict[str, Plan] = {}
         self.copy_away = False
         self.opening: set[str] = set()
+        self._entries: list[Mapping[str, Any]] = []
         self._at(columns.day_of(FIRST_DAY))
         with made.opened() as store:
             self.length = len(store.vault.database.journal())
@@ -199,12 +200,15 @@ class Chronicle:
         self.recorder.take()
         return [entry["kind"] for entry in new]
 
-    def _journal(self) -> list[Mapping[str, Any]]:
+    def _journal(self) -> Sequence[Mapping[str, Any]]:
         database = Database.open(self.made.root)
         try:
-            return [canonical.decode(data) for _, data, _ in database.journal()]
+            data = [entry for _, entry, _ in database.journal()]
         finally:
             database.disconnect()
+        assert len(data) >= len(self._entries), "the journal became shorter"
+        self._entries += map(canonical.decode, data[len(self._entries) :])
+        return self._entries
 
     def _take(self, entry: Mapping[str, Any], deed: Deed) -> None:
         model, kind = self.model, entry["kind"]

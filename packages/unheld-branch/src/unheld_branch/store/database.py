@@ -9,6 +9,7 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -134,10 +135,13 @@ class Database:
         self.path = backend.path
         self._backend = backend
         self._engine = backend.engine()
-        self._anew = backend.engine(anew=True)
         self._held: sa.Connection | None = None
         self._writer: sa.Connection | None = None
         self._unsure = False
+
+    @cached_property
+    def _anew(self) -> sa.Engine:
+        return self._backend.engine(anew=True)
 
     @classmethod
     def create(cls, folder: Path) -> Database:

@@ -64,7 +64,7 @@ class Held:
 
 
 class Lock:
-    """Sealed objects of one kind. Tells which of them a key opens, by a block of keystream before the whole is tried.
+    """Sealed objects. Tells which of them a key opens, by a block of keystream before the whole is tried.
 
     AES-256-GCM encrypts the first 16 bytes of a plaintext with AES(key, nonce ‖ 2): one call for all objects, and the
     beginnings that the formats fix leave few to open. So every key meets every object, and it stays fast.
@@ -107,7 +107,8 @@ class Closure:
         self.evidence = evidence
         self.held = Held()
         self.rows: dict[tuple[bytes, int], set[tuple[bytes, bytes]]] = defaultdict(set)
-        self._locks: dict[str, Lock] = {}
+        self._lock = Lock(evidence.sealed)
+        self._opened: dict[bytes, list[tuple[Sealed, bytes]]] = {}
         self._last_day = max((column.sealing_day for column in evidence.files), default=0)
         self._seize(recording)
 
@@ -176,12 +177,12 @@ class Closure:
 
     def open_all(self, edge: Edge) -> Iterator[tuple[Sealed, bytes]]:
         """Every object of this kind that a key not yet tried opens."""
-        if edge.name not in self._locks:
-            self._locks[edge.name] = Lock([one for one in self.evidence.sealed if one.kind == edge.name])
         (name,) = edge.needs
         for key in self.held.fresh(edge.name, name):
             assert isinstance(key, bytes)
-            yield from self._locks[edge.name].opened(key)
+            if key not in self._opened:  # a key that lies about is tried by several edges, and opens the same for each
+                self._opened[key] = self._lock.opened(key)
+            yield from (one for one in self._opened[key] if one[0].kind == edge.name)
 
     def root_node(self, edge: Edge) -> None:
         """Trees, their tag keys, the plan key and the keys of file digests."""

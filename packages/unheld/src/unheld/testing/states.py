@@ -10,6 +10,8 @@ import base64
 import re
 from collections.abc import Iterator
 
+import numpy as np
+
 from unheld_branch.keys.columns import DayKeys
 from unheld_custodian import state as custodian_states
 from unheld_custodian.state import Whole
@@ -97,7 +99,9 @@ def _literal(text: bytes) -> bytes:
 def in_bytes(data: bytes) -> list[bytes]:
     """32-byte strings at every offset of bytes that are no text, as far as `RAW_MOST`."""
     raw = b"" if data.isascii() else data[: RAW_MOST + KEY_BYTES]
-    windows = (raw[at : at + KEY_BYTES] for at in range(len(raw) - KEY_BYTES + 1))
+    filled = np.cumsum(np.frombuffer(b"\0" + raw, np.uint8) != 0)
+    enough = filled[KEY_BYTES:] - filled[:-KEY_BYTES] >= _LEAST_VALUES - 1  # zeros are one value, however many
+    windows = (raw[at : at + KEY_BYTES] for at in np.flatnonzero(enough).tolist())
     return [key for key in windows if looks_random(key)]
 
 
