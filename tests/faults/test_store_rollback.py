@@ -94,6 +94,56 @@ def test_a_store_put_back_whole_is_caught_by_its_copy(made: TestStore) -> None:
 
 
 @pytest.mark.sqlite
+@pytest.mark.parametrize("with_slots", [False, True])
+def test_a_store_put_back_names_what_it_opens_and_the_copy_to_use(made: TestStore, with_slots: bool) -> None:
+    """Without its slots nothing opens, with them the forgotten do, too. The copy is named with its command."""
+    parts = [made.root, *([made.deployment.slots] if with_slots else [])]
+    _clean_close(made.root / "catalog.db")
+    kept = [_keep(made, part) for part in parts]
+    made.forget("tel:" + ALICE)
+    with made.opened() as store:
+        generation = store.catalog.generation
+    for old, part in zip(kept, parts, strict=True):
+        _put_back(old, part)
+    opens = "also whoever was forgotten since: destroy its slots" if with_slots else "nothing of anybody"
+
+    with pytest.raises(RolledBackError) as caught, made.opened():
+        pass
+    assert f"what opens here: {'who was known at generation' if with_slots else ''}" in str(caught.value)
+    assert opens in str(caught.value)
+    assert f"use instead: copy {_copy(made)}, of generation {generation}: take {made.root}" in str(caught.value)
+    assert f"`unheld-branch copy promote {_copy(made)}`" in str(caught.value)
+
+
+@pytest.mark.sqlite
+def test_a_store_put_back_beside_a_copy_that_is_away_says_so(made: TestStore) -> None:
+    """No copy is named as the one to use where none answers."""
+    _clean_close(made.root / "catalog.db")
+    kept = _keep(made, made.root)
+    made.forget("tel:" + ALICE)
+    _put_back(kept, made.root)
+    _copy(made).rename(_copy(made).with_name("unmounted"))
+
+    with pytest.raises(RolledBackError, match=r"none answers here; copy .* did not say what it has"), made.opened():
+        pass
+
+
+@pytest.mark.sqlite
+def test_a_copy_that_was_put_back_casts_no_doubt_on_the_store(made: TestStore) -> None:
+    """Nobody is told to give up a store that is whole."""
+    place = _copy(made) / "catalog.db"
+    _clean_close(place)
+    kept = _keep(made, place)
+    made.forget("tel:" + ALICE)
+    _clean_close(place)
+    _put_back(kept, place)
+
+    with pytest.raises(RolledBackError) as caught, made.opened():
+        pass
+    assert "what opens here" not in str(caught.value)
+
+
+@pytest.mark.sqlite
 def test_a_copy_left_behind_by_two_forgettings_follows_them(made: TestStore) -> None:
     """A copy that was put back, slot and all, from before two forgettings has neither party once the store opens."""
     parts = [_copy(made), _copy(made).with_name("copy-1.slots")]

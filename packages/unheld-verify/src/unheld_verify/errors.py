@@ -138,6 +138,10 @@ class RolledBackError(StateError):
     exit_code = 20
 
 
+class PromotedError(RolledBackError):
+    """A copy was promoted and is the store now: whoever asks it no longer is."""
+
+
 class StateUnknownError(StateError):
     """A write may or may not have happened: read again, never retry blind."""
 

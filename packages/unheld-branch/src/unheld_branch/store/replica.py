@@ -34,7 +34,15 @@ from unheld_slots.places import slot_uri
 from unheld_slots.sealed import SealedState
 from unheld_slots.slot import create_slot, open_slot
 from unheld_verify import canonical, crypto
-from unheld_verify.errors import AwayError, BadInputError, LockedError, RolledBackError, StateError, VerificationError
+from unheld_verify.errors import (
+    AwayError,
+    BadInputError,
+    LockedError,
+    PromotedError,
+    RolledBackError,
+    StateError,
+    VerificationError,
+)
 
 GENESIS, MARKER = "genesis.json", "copy.json"
 BRANCH = "branch"
@@ -218,7 +226,7 @@ class Replica:
         if marker is None:
             raise BadInputError(f"{self.folder}: is no copy: {MARKER} is missing")
         if marker.promoted:
-            raise RolledBackError(
+            raise PromotedError(
                 f"copy {self._name} was promoted to be the store at generation {marker.promoted}: this one is no "
                 "longer the store. Stop its service and write nothing more here; what came in since goes into the new "
                 "store from the delivered files"

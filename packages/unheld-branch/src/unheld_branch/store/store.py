@@ -14,7 +14,7 @@ from unheld_branch.keys.parties.difference import Difference, difference
 from unheld_branch.keys.parties.parties import Parties
 from unheld_branch.keys.parties.root import RootNode
 from unheld_branch.keys.parties.tree import Tree
-from unheld_branch.store import copying, journal, mark, mirror, releases, replica, sets
+from unheld_branch.store import copying, journal, mark, mirror, releases, replica, restored, sets
 from unheld_branch.store import policy as policies
 from unheld_branch.store.copying import Copy, Making
 from unheld_branch.store.database import Database
@@ -30,7 +30,7 @@ from unheld_slots import durable
 from unheld_slots.places import slot_uri
 from unheld_slots.slot import create_slot, open_slot
 from unheld_verify import canonical, columns, crypto, formats, statement
-from unheld_verify.errors import AwayError, NoStoreError, StateError, StateUnknownError
+from unheld_verify.errors import AwayError, NoStoreError, RolledBackError, StateError, StateUnknownError
 from unheld_verify.roster import Roster
 
 GENESIS = replica.GENESIS
@@ -310,7 +310,10 @@ def _open(places: Places, clock: Clock, held: ExitStack) -> Store:
     reached = {number: places.reach(name) for number, name in listed.items()}
     copies = Copies(places.root, reached, clock.now)
     held.callback(copies.close)
-    catalog = _settle(vault, copies, policy, places.root, clock.now(), following=following)
+    try:
+        catalog = _settle(vault, copies, policy, places.root, clock.now(), following=following)
+    except RolledBackError as error:
+        raise RolledBackError(f"{error}{restored.advice(places.root, places.slots, vault, copies)}") from None
     day_slot = OpenDaySlot(places.root, places.slot("open"))
     return Store(places, policy, vault, copies, day_slot, clock, vault.load(), catalog, following)
 
