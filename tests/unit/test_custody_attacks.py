@@ -90,6 +90,25 @@ def test_an_answer_signed_anew_by_another_opens_for_nobody() -> None:
         custody.open_answer(data, theirs, replace(ADDRESS, index=1), OTHERS, PRIVATE)
 
 
+def test_an_answer_holds_an_object() -> None:
+    """A list that a custodian sealed and signed answers nothing."""
+    ask = _ask()
+    data = custody.answer(ask, ADDRESS, 1, [], CUSTODIAN).encode()  # type: ignore[arg-type]
+
+    with pytest.raises(BadInputError, match="not an object"):
+        custody.open_answer(data, ask, ADDRESS, PUBLIC, PRIVATE)
+
+
+def test_parking_keys_are_of_a_document_of_parking_keys() -> None:
+    """Keys in another document that the same custodian signed are not parked under."""
+    said = custody.parking(ADDRESS, {}, 1, CUSTODIAN)
+    moved = signed.sign({**said.document, "kind": "door"}, CUSTODIAN)
+
+    assert custody.parking_of(said, ADDRESS, PUBLIC) == {}
+    with pytest.raises(BadInputError, match="no parking keys"):
+        custody.parking_of(moved, ADDRESS, PUBLIC)
+
+
 def test_a_refusal_is_raised_as_what_it_is_on_one_line() -> None:
     """A custodian's words reach a screen without line breaks, colours or orders of their own, and not without end."""
     body = custody.refusal(StateError("over\n\x1b[31mred" + "x" * 5000))
@@ -199,6 +218,17 @@ def test_values_of_another_grant_do_not_open() -> None:
 
     with pytest.raises(WrongKeyError):
         grant.open_values(sealed, later, (1, 2), PUBLIC, PRIVATE)
+
+
+@pytest.mark.parametrize("field", ["store", "set", "from", "grant"])
+def test_values_say_for_whom_they_are(field: str) -> None:
+    """Values that a custodian sealed to this answer, but signed for another store, set, place or grant, are refused."""
+    _, said = _grant()
+    document = {**grant._values_head(said, (1, 2)), "values": [], field: "other"}
+    sealed = crypto.box_seal(REPLY, signed.sign(document, CUSTODIAN).encode(), grant._values_info(said, (1, 2)))
+
+    with pytest.raises(VerificationError, match="another grant, set or store"):
+        grant.open_values(sealed, said, (1, 2), PUBLIC, PRIVATE)
 
 
 def test_values_that_another_custodian_signed_are_refused() -> None:
