@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import subprocess
 import sys
+import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +64,18 @@ def test_whole_log_exits_0(log: Path) -> None:
     assert "ok 5 openings" in done.stdout
     assert "holds 288 entries" in done.stdout
     assert "Rollback by the owner is not detectable without witnesses" in done.stdout
+
+
+def test_a_log_over_http_says_that_openings_cannot_be_listed(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A log at an address verifies, and no promise is called kept of openings that nobody could list."""
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(log))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        code = cli.main([f"http://127.0.0.1:{server.server_port}", "--log-key", KEY])
+        server.shutdown()
+
+    assert code == 0
+    assert "ok 6 promises: not checked: published openings cannot be listed over HTTP" in capsys.readouterr().out
 
 
 def test_key_may_come_from_a_file(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ from tests.support.calls import ALICE, BOB
 from tests.support.cases import SPOILERS, Case, made_case
 from tests.support.stores import made_store
 from unheld.exit import casefolder, issuing
-from unheld_verify import bag, note
+from unheld_verify import bag, cli, note
 from unheld_verify.errors import BadInputError, CannotVerifyError, UnheldError, VerificationError
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +97,26 @@ def test_both_verifiers_accept_it(built: Path, case: Case) -> None:
     """The bagit library's own command and ours accept the folder as it was made."""
     assert bagit_accepts(built)
     assert ours_accepts(built, case)
+
+
+def test_the_command_tells_of_each_proof_in_it(built: Path, case: Case, capsys: pytest.CaptureFixture[str]) -> None:
+    """`unheld-verify` says what every receipt and paper of a folder says, for people and for programs."""
+    assert cli.main([str(built), "--log-key", note.format_key(case.key)]) == 0
+    told = capsys.readouterr().out
+    assert cli.main([str(built), "--json", "--log-key", note.format_key(case.key)]) == 0
+    inside = json.loads(capsys.readouterr().out)["results"][0]["inside"]
+
+    assert inside.keys() == bag.verify(built, case.key).receipts.keys() | bag.verify(built, case.key).papers.keys()
+    assert all(f"\n  {path}: " in told for path in inside)
+
+
+def test_a_paper_is_verified_by_itself(built: Path, case: Case, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command takes a paper for what it is."""
+    papers = bag.verify(built, case.key).papers
+    path = next(iter(papers))
+
+    assert cli.main([str(built / path), "--log-key", note.format_key(case.key)]) == 0
+    assert papers[path].says in capsys.readouterr().out
 
 
 def test_it_holds_what_the_log_says_and_what_it_says_to_this_person(built: Path, case: Case) -> None:

@@ -133,12 +133,32 @@ def test_other_tools_read_our_keys() -> None:
 
 
 def test_a_paper_has_one_spelling() -> None:
-    """The same fields with a space between them are not what this version writes, and are refused."""
+    """The same fields with a space between them, or a proof with a line break in it, are refused."""
     good = PAPERS["papers"][0]["paper"].encode()
-    paper.decode(good)
+    document = canonical.decode(good)
+    document["proofs"][0] += "\n"
 
-    with pytest.raises(BadInputError):
-        paper.decode(good.replace(b",", b", ", 1))
+    assert paper.decode(good).encode() == good
+    for other in (good.replace(b",", b", ", 1), canonical.encode(document)):
+        with pytest.raises(BadInputError):
+            paper.decode(other)
+
+
+def test_a_paper_that_is_no_certificate_covers_no_erasure() -> None:
+    """Only a certificate is held to what the store did after it."""
+    made = next(one["paper"].encode() for one in PAPERS["papers"] if '"kind":"certificate"' not in one["paper"])
+    checked = paper.verify(made, note.parse_key(PAPERS["vkey"]))
+
+    assert bag.sealed_since(checked, {3: {"kind": "close", "day": "2026-01-07"}}) == ""
+
+
+def test_a_list_of_a_case_folder_has_a_bound(tmp_path: Path) -> None:
+    """A file that names the others is not read when it is as large as what it names."""
+    with (tmp_path / "bagit.txt").open("wb") as file:
+        file.truncate(1 << 30)
+
+    with pytest.raises(BadInputError, match=r"bagit\.txt is larger than"):
+        bag.verify(tmp_path, KEY)
 
 
 def test_a_paper_of_another_log_is_false() -> None:
