@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from unittest import mock
 
 import pytest
@@ -53,14 +54,46 @@ def test_an_error_beside_is_raised_here() -> None:
     assert _no_child_is_left()
 
 
-def test_a_process_that_was_killed_is_a_clear_error() -> None:
-    """A killed process ends the work with an error that says so."""
+def _unlike(parent: int, act: Callable[[], object]) -> Callable[[int, int], list[int]]:
+    """Work that counts its half, but does something else before in any process but `parent`."""
+
+    def work(start: int, end: int) -> list[int]:
+        if os.getpid() != parent:
+            act()
+        return list(range(start, end))
+
+    return work
+
+
+def test_the_half_of_a_process_that_was_killed_is_done_here() -> None:
+    """A machine short of memory kills the other process: its half is done here, and nothing is lost."""
+    killed = _unlike(os.getpid(), lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+    assert beside.halves(killed, 5) == [[0, 1], [2, 3, 4]]
+    assert _no_child_is_left()
+
+
+def test_the_half_of_a_process_that_hangs_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fork that waits for a lock which no thread of it will open is ended after a while; its half is done here."""
+    monkeypatch.setattr(beside, "_PATIENCE", 0.2)
+    lock = threading.Lock()
+    lock.acquire()
+
+    assert beside.halves(_unlike(os.getpid(), lock.acquire), 5) == [[0, 1], [2, 3, 4]]
+    assert _no_child_is_left()
+
+
+def test_what_cannot_be_done_here_either_is_an_error() -> None:
+    """The half of a lost process fails here as any work does: no part of a result is taken for the whole."""
 
     def work(start: int, _: int) -> None:
+        if start and os.getpid() == parent:
+            raise BadInputError("block: cut off")
         if start:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with pytest.raises(InternalError, match="signal 9"):
+    parent = os.getpid()
+    with pytest.raises(BadInputError, match="cut off"):
         beside.halves(work, 4)
     assert _no_child_is_left()
 

@@ -1,7 +1,8 @@
 """A second process for work that is a million small calls, which threads of one Python cannot share.
 
 It is a fork: it sees all that its parent sees, keys included, gives its result back through anonymous memory, and ends.
-Nothing of it touches a disk, and its memory goes with it.
+Nothing of it touches a disk, and its memory goes with it. A fork of a process with threads may hang, and a machine
+short of memory may kill it: then its half is done here, which takes longer, no more.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +22,13 @@ from unheld_verify.errors import InternalError
 
 _T = TypeVar("_T")
 _WORTH = 20_000
+_PATIENCE = 30.0
+"""Seconds that the other half may take longer than a few times this one."""
+_TIMES, _LOOK = 5, 0.002
+
+
+class _LostError(InternalError):
+    """The other process was killed, or hangs."""
 
 
 @dataclass
@@ -29,19 +38,38 @@ class Beside(Generic[_T]):
     pid: int
     shared: BinaryIO
 
-    def result(self) -> _T:
-        """What the work gave. Raises what it raised, and InternalError when the process was ended from outside."""
-        status = os.waitpid(self.pid, 0)[1]
-        self.pid = 0
+    def result(self, seconds: float) -> _T:
+        """What the work gave, within some seconds from now. Raises what it raised, and InternalError where none came.
+
+        The error tells whether it may be worth another try: see `halves`.
+        """
+        status = self._ended(seconds)
         with self.shared:
+            if os.WIFSIGNALED(status):
+                raise _LostError(f"a process beside this one was ended by signal {os.WTERMSIG(status)}")
             if status:
-                raise InternalError(f"a process that sealed or opened blocks {_how(status)}; nothing was changed")
+                raise InternalError("a process that sealed or opened blocks failed; nothing was changed")
             self.shared.seek(0)
             found = pickle.load(self.shared)  # noqa: S301 - bytes of our own fork, in memory that nobody else has
         if isinstance(found, BaseException):
             raise found
         result: _T = found
         return result
+
+    def _ended(self, seconds: float) -> int:
+        """The status with which the process ended. It is waited for no longer than that; then it hangs, and is ended.
+
+        A wait without end would hold the store's lock, and the open day's keys, for ever.
+        """
+        until = time.monotonic() + seconds
+        while not (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
+            if time.monotonic() > until:
+                os.kill(self.pid, signal.SIGKILL)
+                ended = os.waitpid(self.pid, 0)
+                break
+            time.sleep(_LOOK)
+        self.pid = 0
+        return ended[1]
 
     def stop(self) -> None:
         """End the process, if it was not waited for: nobody wants its result any more."""
@@ -81,7 +109,12 @@ def halves(work: Callable[[int, int], _T], count: int) -> list[_T]:
     except OSError:  # no process more to have: it takes longer, no more
         return [work(0, count)]
     try:
-        return [work(0, middle), other.result()]
+        begun = time.monotonic()
+        here = work(0, middle)
+        try:
+            return [here, other.result(_PATIENCE + _TIMES * (time.monotonic() - begun))]
+        except _LostError:
+            return [here, work(middle, count)]
     finally:
         other.stop()
 
@@ -104,8 +137,3 @@ def _end(work: Callable[[], object], shared: BinaryIO) -> None:
         code = 0
     finally:
         os._exit(code)
-
-
-def _how(status: int) -> str:
-    code = os.waitstatus_to_exitcode(status)
-    return f"was ended by signal {-code} (memory short?)" if code < 0 else "failed"

@@ -21,6 +21,8 @@ _MOST_DIGITS = 2 * _LANE
 _OTHER = np.uint64(1 << 63)
 _POWERS = np.array([10**n for n in range(_MOST_DIGITS + 1)], np.uint64)
 _ONE = np.uint64(1)
+_KEPT = np.array([2**64 - (1 << 8 * (_LANE - n)) for n in range(_LANE + 1)], np.uint64)
+"""By how many of eight characters count: ones where the last of them are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,12 @@ class Coded:
 
 def coded(texts: pa.StringArray) -> Coded:
     """The codes of some texts."""
+    if texts.null_count:
+        codes, present = np.zeros(len(texts), np.uint64), coded(texts.drop_null())
+        codes[texts.is_valid().to_numpy(zero_copy_only=False)] = present.codes
+        return Coded(codes, present.others)
     codes = _digit_codes(texts) if _worth_a_try(texts) else np.zeros(len(texts), np.uint64)
     rest = codes == 0
-    if texts.null_count:
-        present = texts.is_valid().to_numpy(zero_copy_only=False)
-        codes[~present] = 0
-        rest &= present
     if not rest.any():
         return Coded(codes, pa.array([], pa.string()))
     found = pc.dictionary_encode(texts if rest.all() else texts.filter(pa.array(rest)))
@@ -104,29 +106,45 @@ def _written(codes: U64s, others: pa.StringArray) -> pa.StringArray:
 
 def _worth_a_try(texts: pa.StringArray) -> bool:
     """Whether one of the first texts is digits: a column of names or times need not be looked at digit by digit."""
-    return bool(pc.any(pc.match_substring_regex(texts[:64].drop_null(), r"^\+?[0-9]{1,16}$")).as_py())
+    return bool(pc.any(pc.match_substring_regex(texts[:64], r"^\+?[0-9]{1,16}$")).as_py())
 
 
 def _digit_codes(texts: pa.StringArray) -> U64s:
-    """The codes of what is digits, 0 for the rest."""
-    starts, ends, data = _bounds(texts)
-    plus = data[np.where(ends > starts, starts, 0) + _MOST_DIGITS] == ord("+")
-    digits = ends - starts - plus
-    plus &= digits > 0
-    number, sound = np.zeros(len(ends), np.uint64), (digits > 0) & (digits <= _MOST_DIGITS)
+    """The codes of what is digits, 0 for the rest. No text is null."""
+    at, data = _bounds(texts)
+    lengths, plus = np.diff(at), data[at[:-1]] == ord("+")
+    width, signed = int(lengths[0]), bool(plus[0])
+    if (lengths == width).all() and (plus == signed).all() and 0 < width - signed <= _MOST_DIGITS:
+        return _equally_long(data, len(texts), width, signed)
+    plus &= lengths > 1
+    digits = lengths - plus
+    number, sound = np.zeros(len(lengths), np.uint64), (digits > 0) & (digits <= _MOST_DIGITS)
+    anywhere = _words(data, 0, len(data) - _LANE + 1, 1)
     for lane in (1, 0):
         held = np.clip(digits - lane * _LANE, 0, _LANE)
         if held.any():
-            value, fits = _eight(data, ends + _MOST_DIGITS - (lane + 1) * _LANE, held)
+            value, fits = _eight(anywhere[at[1:] - (lane + 1) * _LANE], _KEPT[held])
             number, sound = number * _POWERS[_LANE] + value, sound & fits
     codes = (number + _POWERS[np.where(sound, digits, 0)] << _ONE) | plus
     return np.where(sound, codes, np.uint64(0))
 
 
-def _bounds(texts: pa.StringArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """Where each text begins and ends in the bytes of all, which have two lanes of room in front and one behind.
+def _equally_long(data: npt.NDArray[np.uint8], count: int, width: int, plus: bool) -> U64s:
+    """The same for texts of one width, all with a plus or all without: numbers of subscribers, SIMs and devices."""
+    digits = width - plus
+    number, sound = np.zeros(count, np.uint64), np.ones(count, np.bool_)
+    for lane in range((digits - 1) // _LANE, -1, -1):
+        words = _words(data, _MOST_DIGITS + width - (lane + 1) * _LANE, count, width)
+        value, fits = _eight(words, _KEPT[min(digits - lane * _LANE, _LANE)])
+        number, sound = number * _POWERS[_LANE] + value, sound & fits
+    codes: U64s = (number + _POWERS[digits] << _ONE) | np.uint64(plus)
+    return codes if sound.all() else np.where(sound, codes, np.uint64(0))
 
-    A null has no bytes of its own here: it begins where it ends.
+
+def _bounds(texts: pa.StringArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """Where each text begins (and the last ends) in the bytes of all, which have two lanes of room in front and behind.
+
+    So eight characters can be read at once wherever a text ends.
     """
     _, offsets, data = texts.buffers()
     at = np.frombuffer(offsets, np.int32, len(texts) + 1, 4 * texts.offset).astype(np.int64)
@@ -134,24 +152,32 @@ def _bounds(texts: pa.StringArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[n
     padded = np.zeros(high - low + 2 * _MOST_DIGITS, np.uint8)
     if data is not None:
         padded[_MOST_DIGITS : _MOST_DIGITS + high - low] = np.frombuffer(data, np.uint8, high - low, low)
-    return at[:-1] - low, at[1:] - low, padded
+    return at - low + _MOST_DIGITS, padded
 
 
-def _eight(
-    data: npt.NDArray[np.uint8], places: npt.NDArray[np.int64], held: npt.NDArray[np.int64]
-) -> tuple[U64s, npt.NDArray[np.bool_]]:
-    """(the number that the last `held` of 8 characters write, whether they are digits), all 8 at once in one u64."""
-    anywhere: U64s = np.ndarray((len(data) - _LANE + 1,), np.dtype("<u8"), data.data, strides=(1,))
-    word, zeros = anywhere[places], np.uint64(0x3030303030303030)
-    # the first character is the lowest byte: those before the digits become zeros
-    other = np.array([(1 << 8 * n) - 1 for n in range(_LANE, -1, -1)], np.uint64)[held]
-    word = (word & ~other) | (zeros & other)
-    high, carried = np.uint64(0xF0F0F0F0F0F0F0F0), np.uint64(0x0606060606060606)
-    sound = ((word & high) == zeros) & (((word + carried) & high) == zeros)
-    word = ((word & np.uint64(0x0F0F0F0F0F0F0F0F)) * np.uint64(2561)) >> np.uint64(8)  # pairs: 10 a + b
-    word = ((word & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(6553601)) >> np.uint64(16)  # fours
-    word = ((word & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(42949672960001)) >> np.uint64(32)
-    return word, sound
+def _words(data: npt.NDArray[np.uint8], first: int, count: int, step: int) -> U64s:
+    """Eight characters each, from place `first` on in steps; the first character is the lowest byte."""
+    return np.ndarray((count,), np.dtype("<u8"), data.data, offset=first, strides=(step,))
+
+
+def _eight(words: U64s, kept: U64s | np.uint64) -> tuple[U64s, npt.NDArray[np.bool_]]:
+    """(the number that the last of 8 characters write, whether they are digits), all 8 at once in one u64.
+
+    `kept` has ones where those characters are: the others become zeros in front.
+    """
+    word: U64s = (words ^ np.uint64(0x3030303030303030)) & kept  # digits are 0 to 9 now, and nothing else is
+    over = word + np.uint64(0x0606060606060606)
+    over |= word
+    over &= np.uint64(0xF0F0F0F0F0F0F0F0)
+    word *= np.uint64(2561)
+    word >>= np.uint64(8)  # pairs: 10 a + b
+    word &= np.uint64(0x00FF00FF00FF00FF)
+    word *= np.uint64(6553601)
+    word >>= np.uint64(16)  # fours
+    word &= np.uint64(0x0000FFFF0000FFFF)
+    word *= np.uint64(42949672960001)
+    word >>= np.uint64(32)
+    return word, over == 0
 
 
 if sys.byteorder != "little":  # pragma: no cover - the arithmetic on eight characters is written for it

@@ -201,9 +201,19 @@ def _merged_rows(found: _Opened) -> tuple[Codes, list[bytes]]:
 
 
 def _merged_facts(found: _Opened) -> tuple[Codes, list[bytes]]:
-    """(parties, one plaintext each): every distinct fact, in the order in which they came."""
-    merged: dict[int, Facts] = {}
+    """(parties, one plaintext each): every distinct fact, in the order in which they came.
+
+    What came in one block stays as it was written: most registries are taken in once a day.
+    """
+    texts: dict[int, list[bytes]] = {}
     for party, plaintext in zip(found.parties.tolist(), found.plaintexts, strict=True):
-        facts = merged.setdefault(party, [])
+        texts.setdefault(party, []).append(plaintext)
+    merged = [parts[0] if len(parts) == 1 else _joined_facts(parts) for parts in texts.values()]
+    return np.array(list(texts), np.int64), merged
+
+
+def _joined_facts(plaintexts: Sequence[bytes]) -> bytes:
+    facts: Facts = []
+    for plaintext in plaintexts:
         facts += [fact for fact in blocks.read_facts(plaintext) if fact not in facts]
-    return np.array(list(merged), np.int64), [blocks.facts_plaintext(facts) for facts in merged.values()]
+    return blocks.facts_plaintext(facts)

@@ -102,7 +102,7 @@ def resolve(table: pa.Table, parties: Parties, day: int) -> Resolved:
     if any(name.startswith("imsi:") for name in owner_names):
         owner_codes, owners = _one_a_party(owner_codes, owners)
     codes, names = _identities(table["counterpart"]) if "counterpart" in table.column_names else (_no_codes(when), [])
-    parties, held = _present(parties, names, trees, made, lambda _: trees[1])
+    parties, held = _present(parties, names, trees, made, lambda _: trees[1], held)
     parties = _unknown_before(parties, held, codes, when, trees, made)
     codes, others = _holders(parties, held, codes, when, trees)
     events = Events(table, when, owner_codes, codes, owners, others)
@@ -153,16 +153,33 @@ class _Present:
     keys: PartyKeys
     since: Codes
 
+    def places(self, names: Sequence[str]) -> Codes:
+        """Where some identities stand among these; -1 for others."""
+        known = {name: place for place, name in enumerate(self.names)}
+        return np.fromiter((known.get(name, -1) for name in names), np.int64, len(names))
+
+
+_NONE = _Present([], PartyKeys(np.zeros((0, 32), np.uint8), np.zeros((0, 16), np.uint8)), np.zeros(0, np.int64))
+
 
 def _present(
-    parties: Parties, names: Sequence[str], trees: Sequence[int], made: list[Made], tree_of: Callable[[str], int]
+    parties: Parties,
+    names: Sequence[str],
+    trees: Sequence[int],
+    made: list[Made],
+    tree_of: Callable[[str], int],
+    known: _Present = _NONE,
 ) -> tuple[Parties, _Present]:
-    """The present holders of `names`; strangers get a row in the tree that `tree_of` says."""
-    found = parties.find(names, trees)
+    """The present holders of `names`; strangers get a row in the tree that `tree_of` says. Who is known is not asked
+    for again: most counterparts are owners, too."""
     keys, labels = np.zeros((len(names), 32), np.uint8), np.zeros((len(names), 16), np.uint8)
-    since = np.zeros(len(names), np.int64)
-    keys[found.mask], labels[found.mask], since[found.mask] = found.rows.keys, found.rows.labels, found.rows.since
-    missing = np.flatnonzero(~found.mask)
+    since, places = np.zeros(len(names), np.int64), known.places(names)
+    held, asked = np.flatnonzero(places >= 0), np.flatnonzero(places < 0)
+    keys[held], labels[held] = known.keys.keys[places[held]], known.keys.labels[places[held]]
+    since[held] = known.since[places[held]]
+    found = parties.find([names[place] for place in asked.tolist()], trees)
+    there, missing = asked[found.mask], asked[~found.mask]
+    keys[there], labels[there], since[there] = found.rows.keys, found.rows.labels, found.rows.since
     home = np.array([tree_of(names[place]) for place in missing.tolist()], np.int64)
     for number in np.unique(home).tolist():
         places = missing[home == number]

@@ -93,8 +93,8 @@ def _block(data: bytes, first: int, name: str) -> Block:
             raise _too_long(name, first + _breaks(data, begin))
         begin = end
     ends = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", np.uint8) == ord("\n")
-    short = bool(ends[:2].any() or (ends[1:] & ends[:-1]).any() or (ends[2:] & ends[:-2]).any())
-    return Block(data, first, int(np.count_nonzero(ends)), short)
+    lengths = np.diff(np.flatnonzero(ends), prepend=-1)
+    return Block(data, first, len(lengths), bool(lengths.min(initial=3) <= 2))
 
 
 def _lone_return(data: bytes) -> int | None:
