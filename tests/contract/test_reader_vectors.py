@@ -25,7 +25,7 @@ ALL = {path.stem: json.loads(path.read_text()) for path in sorted(VECTORS.glob("
 raw = bytes.fromhex
 
 
-@pytest.mark.parametrize("name", ["folio", "block", "plan", "journal"])
+@pytest.mark.parametrize("name", ["folio", "block", "plan", "upgrade", "journal"])
 def test_vectors_are_what_the_code_writes(name: str) -> None:
     """A change of a byte format that forgets its vectors fails here."""
     made = runpy.run_path(str(VECTORS / f"make_{name}.py"))["build"]()
@@ -195,6 +195,16 @@ def test_a_plan_of_another_hand_is_refused() -> None:
     plan = reader.parsed(vector["plans"][0]["file"].encode()) | {"leaves": 32}
     with pytest.raises(reader.FormatError, match="another key's"):
         second.plan_digest(plan, raw(vector["headquarters"]))
+
+
+def test_upgrade_plans_are_signed_and_go_up() -> None:
+    """An upgrade plan has headquarters' signature under its own label, and parts that go to later formats."""
+    vector = ALL["upgrade"]
+    for said in vector["plans"]:
+        plan = reader.parsed(said["file"].encode())
+        assert second.upgrade_digest(plan, raw(vector["headquarters"])).hex() == said["digest"]
+        with pytest.raises(reader.FormatError):
+            second.plan_digest(plan, raw(vector["headquarters"]))
 
 
 def test_a_plan_key_steps() -> None:

@@ -259,12 +259,21 @@ def unpark(found: Parked, held: Mapping[int, bytes]) -> bytes:
 # alone, and for nobody once a plan was applied.
 
 
-def plan_digest(plan: Mapping[str, Any], headquarters: bytes) -> bytes:
-    """The digest of a plan, once its signature holds (plan.md). Raises FormatError."""
+def plan_digest(plan: Mapping[str, Any], headquarters: bytes, label: bytes = b"unheld/v1/plan\n") -> bytes:
+    """The digest of a plan, once its signature holds (plan.md; upgrade.md has another label). Raises FormatError."""
     digest = sha(jcs({name: value for name, value in plan.items() if name != "signature"}))
     signature = base64.b64decode(plan["signature"], validate=True)
-    signed(headquarters, signature, b"unheld/v1/plan\n" + digest)
+    signed(headquarters, signature, label + digest)
     return digest
+
+
+def upgrade_digest(plan: Mapping[str, Any], headquarters: bytes) -> bytes:
+    """The digest of an upgrade plan, once its signature and its parts hold (upgrade.md). Raises FormatError."""
+    parts = plan["parts"]
+    names = [name for name, _, _ in parts]
+    must(names == sorted(set(names)) and set(names) <= {"register", "store"} and names != [], "upgrade.md: parts")
+    must(all(old < new for _, old, new in parts), "upgrade.md: a format goes up")
+    return plan_digest(plan, headquarters, b"unheld/v1/upgrade\n")
 
 
 def plan_targets(plan: Mapping[str, Any], plan_key: bytes) -> list[tuple[int, bytes, bytes]]:

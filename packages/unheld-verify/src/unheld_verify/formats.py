@@ -20,7 +20,7 @@ from unheld_verify.errors import BadInputError, NewerError
 class Format:
     """What people call it, the versions that are read, the newest of which is written, and where the mark stands.
 
-    `magic`: the bytes before the version's digit; empty where it is the number `v` of a JSON object.
+    `magic`: the bytes before the version's digit; empty where it is the number `v` of a JSON object, or a first byte.
     """
 
     words: str
@@ -44,6 +44,7 @@ FORMATS: Mapping[str, Format] = {
     "token": Format("slot in a token", magic=b"UNHTOKN"),
     "sealed": Format("sealed state", magic=b"UNHSEAL"),
     "open": Format("open day", (0, 1), magic=b"UNHOPEN"),
+    "block": Format("block", (1, 2)),
     "day-keys": Format("day keys", magic=b"UNHDAYK"),
     "custodian": Format("custodian's memory", (3,), magic=b"UNHCUST"),
     "parked": Format("parked batch", magic=b"UNHPARK"),

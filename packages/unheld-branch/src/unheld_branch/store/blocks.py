@@ -13,7 +13,7 @@ from unheld_branch.keys import folios
 from unheld_branch.keys.folios import FolioSecrets
 from unheld_branch.store import layout as layouts
 from unheld_branch.store.layout import Codes, Column, Columns, Encoded, Layout, Mask, Matrix
-from unheld_verify import canonical, crypto
+from unheld_verify import canonical, crypto, formats
 from unheld_verify.columns import Column as KeyColumn
 from unheld_verify.errors import BadInputError
 
@@ -191,8 +191,7 @@ def facts_plaintext(facts: Facts) -> bytes:
 
 def read_rows(plaintext: bytes) -> Rows:
     """Parse a rows plaintext. Raises BadInputError on anything `rows_plaintexts` would not write."""
-    if not plaintext or plaintext[0] != ROWS:
-        raise BadInputError("block: not a rows block (format byte 1)")
+    _check_format(plaintext, ROWS)
     start = 1 + layouts.head_bytes(plaintext[1:3])
     layout = layouts.decode_head(plaintext[1:start])
     count = int.from_bytes(plaintext[start : start + 4], "big")
@@ -230,11 +229,12 @@ def read_alike(plaintexts: Sequence[bytes]) -> tuple[Codes, dict[int, Column]]:
     Raises BadInputError on anything `rows_plaintexts` would not write: what was read is written again and compared.
     """
     whole, sizes = b"".join(plaintexts), np.array([len(text) for text in plaintexts])
+    _check_format(whole, ROWS)
     start = 1 + layouts.head_bytes(whole[1:3])
     layout, data = layouts.decode_head(whole[1:start]), np.frombuffer(whole, np.uint8)
     begins, fixed = np.cumsum(sizes) - sizes, start + 4 + layout.constant_bytes
-    if whole[0] != ROWS or sizes.min() < fixed:
-        raise BadInputError("block: not a rows block (format byte 1), or cut off")
+    if sizes.min() < fixed:
+        raise BadInputError("block: it is cut off")
     heads = _anywhere(data, fixed)[begins].view(np.uint8).reshape(-1, fixed)
     counts = np.ascontiguousarray(heads[:, start : start + 4]).view(">u4").reshape(-1).astype(np.int64)
     if not counts.min() or counts.max() > _MOST_ROWS or (padded(fixed + counts * layout.row_bytes) != sizes).any():
@@ -248,10 +248,16 @@ def read_alike(plaintexts: Sequence[bytes]) -> tuple[Codes, dict[int, Column]]:
     return counts, _columns(layout, counts, constants, rows, written=False)
 
 
+def _check_format(plaintext: bytes, wanted: int) -> None:
+    """Raises NewerError for a block of a later release, BadInputError for one of another format."""
+    formats.check("block", next(iter(plaintext), None))
+    if plaintext[:1] != bytes((wanted,)):
+        raise BadInputError(f"block: its format byte is not {wanted}")
+
+
 def read_facts(plaintext: bytes) -> Facts:
     """Facts of an identity plaintext. Raises BadInputError on anything `facts_plaintext` would not write."""
-    if not plaintext or plaintext[0] != FACTS:
-        raise BadInputError("block: not a facts block (format byte 2)")
+    _check_format(plaintext, FACTS)
     end = 5 + int.from_bytes(plaintext[1:5], "big")
     _check_padding(plaintext, end)
     facts = canonical.decode(plaintext[5:end])

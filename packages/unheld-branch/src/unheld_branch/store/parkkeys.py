@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from unheld_slots import durable
-from unheld_verify import canonical, crypto, custody, signed
+from unheld_verify import canonical, crypto, custody, formats, signed
 from unheld_verify.custody import Address
-from unheld_verify.errors import BadInputError, StateError, UnheldError, VerificationError
+from unheld_verify.errors import BadInputError, NewerError, StateError, UnheldError, VerificationError
 from unheld_verify.roster import Roster
 from unheld_verify.signed import Signed
 
@@ -70,9 +70,12 @@ def _held(folder: Path) -> dict[tuple[int, int], Signed]:
     path = folder / _FILE
     try:
         whole: Any = canonical.decode(path.read_bytes()) if path.exists() else {"v": 2, "parkings": []}
+        formats.check_json("parking-keys", whole, path)
         listed = whole["parkings"]
         held = {_place(one): one for one in (signed.from_json(value, "parking") for value in listed)}
         known = set(whole) == {"v", "parkings"} and signed.same(whole["v"], 2)
+    except NewerError:
+        raise
     except (OSError, BadInputError, KeyError, TypeError) as error:
         raise StateError(f"{path}: cannot be read ({error}); remove the file and open a day") from None
     if not known:
