@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,12 @@ import pytest
 from tests.support.acts import telling
 from tests.support.calls import ALICE, BOB, FIRST, Call, Crash, calls, crash_points, held, steps
 from tests.support.stores import TestStore, made_store
-from unheld.assembly import CLOCK_VARIABLE, Deployment
+from unheld.assembly import BEGUN, CLOCK_VARIABLE, Deployment
 from unheld.workflows import founding
 from unheld.workflows.founding import Wishes
 from unheld_branch.store.check import check
 from unheld_slots import durable
-from unheld_verify.errors import DiskError, InternalError, StateError, UnheldError
+from unheld_verify.errors import DiskError, InternalError, LockedError, NoStoreError, StateError, UnheldError
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a disk of its own")
 
@@ -115,24 +116,79 @@ def test_a_limit_on_files_loses_nothing(tmp_path: Path, most: int) -> None:
     whole(made, 9)
 
 
-def test_a_founding_cut_short_anywhere_serves_nothing_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It cannot be founded over, nor opened half made; once its folders are taken away it is founded as if never."""
+WISHES = Wishes(charge=Path("charge"))
+
+
+def _cut_short(made: Deployment, wishes: Wishes, at: int) -> None:
+    made.root.parent.mkdir()
+    with pytest.raises(Crash), steps(at):
+        founding.found(made, wishes)
+
+
+def _founded_after_all(made: Deployment, wishes: Wishes) -> None:
+    """Do what the refusal says, to the word."""
+    begun = [path for path in made.root.parent.rglob("*") if path.name != BEGUN and path != made.register]
+    if begun:
+        with pytest.raises(StateError, match="was cut short") as told:
+            founding.found(made, wishes)
+        for path in map(Path, str(told.value).split(": ", 1)[1].split()):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    founding.found(made, wishes)
+
+
+@pytest.mark.parametrize("every", [60, pytest.param(10, marks=pytest.mark.slow)])
+def test_a_founding_cut_short_anywhere_says_what_to_remove(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
+    """It is neither founded over nor opened half made; once what it names is removed it is founded as if never."""
     monkeypatch.setenv(CLOCK_VARIABLE, "1782864000")
     (tmp_path / "uncut").mkdir()
-    points = crash_points(lambda: founding.found(Deployment(tmp_path / "uncut" / "s"), Wishes()))
-    for at in list(telling(points).values())[::6]:
+    slot = {"root": f"file:{tmp_path / 'key.slot'}"}
+    wishes = replace(WISHES, charge=tmp_path / "charge", copies=[tmp_path / "copy"], slots=slot)
+    points = crash_points(lambda: founding.found(Deployment(tmp_path / "uncut" / "s"), wishes))
+    last = max(at for at, point in enumerate(points) if point.endswith("inventory.json"))
+    for at in sorted({*list(telling(points, after=True).values())[::every], last}):
+        for path in (tmp_path / "copy", tmp_path / "copy.slots"):
+            shutil.rmtree(path, ignore_errors=True)
+        (tmp_path / "key.slot").unlink(missing_ok=True)
         made = Deployment(tmp_path / str(at) / "s")
-        made.root.parent.mkdir()
-        with pytest.raises(Crash), steps(at):
-            founding.found(made, Wishes())
-        begun = any(folder.exists() and any(folder.iterdir()) for folder in made.folders())
-        if begun:
-            with pytest.raises(StateError, match=r"not empty.*new folders"):
-                founding.found(made, Wishes())
-        with suppress(UnheldError), made.opened(write=True) as store:
+        _cut_short(made, wishes, at)
+        if not (made.root / "inventory.json").exists():
+            with pytest.raises((StateError, NoStoreError)), made.opened(write=True):
+                pass
+            _founded_after_all(made, wishes)
+        with made.opened(write=True) as store:
             assert check(store).findings == ()
-        shutil.rmtree(made.root.parent)
-        made.root.parent.mkdir()
+
+
+def test_a_founding_that_only_left_its_mark_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mark goes last; a store that is whole is opened though it came back, and is never told to be removed."""
+    monkeypatch.setenv(CLOCK_VARIABLE, "1782864000")
+    made = Deployment(tmp_path / "s")
+    founding.found(made, Wishes())
+    (made.register / BEGUN).touch()
+
+    with made.opened(write=True) as store:
+        assert check(store).findings == ()
+    with pytest.raises(StateError, match=r"not empty; a store begins in new folders, nothing was changed"):
         founding.found(made, Wishes())
-        with made.opened() as store:
-            assert check(store).findings == ()
+
+
+def test_two_who_found_at_once_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At whatever step of a founding another begins in the same place: it is refused, and the first one's is whole."""
+    monkeypatch.setenv(CLOCK_VARIABLE, "1782864000")
+    made, told = Deployment(tmp_path / "s"), list[UnheldError]()
+
+    def other(moment: str, path: Path) -> None:
+        if moment == "before write":
+            with pytest.raises(UnheldError) as refused:
+                founding.found(made, Wishes())
+            told.append(refused.value)
+
+    with durable.observed(other):
+        founding.found(made, Wishes())
+
+    assert len(told) > 10
+    assert {type(error) for error in told} == {LockedError}
+    with made.opened(write=True) as store:
+        assert check(store).findings == ()

@@ -13,6 +13,7 @@ from pathlib import Path
 from unheld.custody import ceremony, local
 from unheld.custody.ceremony import Ceremony
 from unheld.custody.local import LocalDesks
+from unheld.inventory import FILE as INVENTORY
 from unheld.ledger import Ledger
 from unheld_branch.copies import remote as remote_copies
 from unheld_branch.custody import addresses
@@ -39,6 +40,7 @@ from unheld_verify.errors import (
     InternalError,
     NoStoreError,
     NotAllowedError,
+    StateError,
     UnheldError,
     VerificationError,
 )
@@ -48,6 +50,7 @@ CLOCK_VARIABLE = clocks.CLOCK_VARIABLE
 clock = clocks.machine_clock
 ESCROW_PUBLIC, ESCROW_PRIVATE = "escrow.pub", "escrow.key"
 PUBLISHED = "checkpoint"
+BEGUN = "founding"
 _ESCROW_PRIVATE_BYTES = 64 + 32
 _DAY = 86_400
 
@@ -111,8 +114,18 @@ class Deployment:
         """Whether the store is (still) here."""
         return (self.root / stores.GENESIS).is_file()
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether its founding goes on right now, or was cut short: the inventory is what is made last."""
+        return (self.register / BEGUN).is_file() and not (self.root / INVENTORY).is_file()
+
     def check_store(self) -> None:
-        """Raise NoStoreError where the store is gone and its register is not: nobody is to found it again."""
+        """Raise NoStoreError where the store is gone and its register is not: nobody is to found it again.
+
+        Raises StateError where it was never founded to the end.
+        """
+        if self.is_unfinished:
+            raise StateError(f"{self.root}: its founding goes on, or was cut short; `unheld init` says what to remove")
         if not self.has_store and (self.register / stores.GENESIS).is_file():
             raise NoStoreError(
                 f"{self.root}: the store is gone; demand, log, receipt, exit and casefolder go on without it"
@@ -335,7 +348,7 @@ def _found_locally(deployment: Deployment, policy: Policy) -> None:
         desks.approve()
     if made.founded is None:
         raise InternalError("a ceremony is over and has founded nothing")
-    with deployment.opened(write=True) as store:
+    with stores.opened(deployment.places(), clock(), write=True) as store:
         taking.take_over(store, made.founded)
 
 

@@ -11,7 +11,7 @@ from unheld_slots import durable
 from unheld_verify import formats
 from unheld_verify.errors import BadInputError, UsageError
 
-_FILE = "inventory.json"
+FILE = "inventory.json"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Inventory:
     """The list beside a store. A person keeps it; nothing is discovered by itself."""
 
     def __init__(self, root: Path) -> None:
-        self._path = root / _FILE
+        self._path = root / FILE
         self.places = _read(self._path)
 
     def add(self, place: Place) -> None:

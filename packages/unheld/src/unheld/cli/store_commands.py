@@ -245,17 +245,18 @@ def add(
     """Name a system that receives these records, or correct what is said of one."""
     from unheld.exit import issuing  # noqa: PLC0415
 
-    listed = _inventory()
-    day = columns.day_number(checked) if checked else clock().now() // 86_400
-    listed.note(name, columns.day_text(day), owner=owner, holds=holds, retention=retention, covered=covered)
-    issuing.inventory(deployment())  # which copies it into the register, to outlive the store
+    day = columns.day_text(columns.day_number(checked) if checked else clock().now() // 86_400)
+    said = {"owner": owner, "holds": holds, "retention": retention, "covered": covered}
+    listed = issuing.note_place(deployment(), name, day, **said)
     return Answer([listed.words()], {**listed.figures(), "words": listed.words()})
 
 
 @command(inventory, "list", Surface.FIGURES)
 def list_places() -> Answer:
     """List them."""
-    listed = _inventory()
+    from unheld.exit import issuing  # noqa: PLC0415
+
+    listed = issuing.known_inventory(deployment())
     said = [
         f"{place.name}: holds {place.holds}, kept {place.retention}, owner {place.owner}, "
         f"{'covered' if place.covered else 'NOT covered'}, checked {place.checked}"
@@ -263,15 +264,3 @@ def list_places() -> Answer:
     ]
     document = {"places": [asdict(place) for place in listed.places], **listed.figures()}
     return Answer([*said, listed.words()], {**document, "words": listed.words()})
-
-
-def _inventory() -> Inventory:
-    """The store's inventory, or the register's copy where the store is gone. Raises NoStoreError without either."""
-    from unheld.exit import issuing  # noqa: PLC0415
-
-    where = deployment()
-    where.policy()
-    found = Inventory(where.root) if where.has_store else issuing.inventory(where)
-    if found is None:
-        raise NoStoreError(f"{where.root}: {issuing.inventory_words(None)}")
-    return found

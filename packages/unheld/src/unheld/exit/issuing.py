@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from unheld import assembly
 from unheld.assembly import Deployment
+from unheld.inventory import FILE as INVENTORY
 from unheld.inventory import Inventory
 from unheld.ledger import Ledger
 from unheld.papers.document import Document
 from unheld.papers.html import html
 from unheld.papers.pdf import pdf
+from unheld_branch.kernel import locks
 from unheld_slots import durable
 from unheld_verify import checkpoint, columns, merkle, paper, receipt, statement, tiles
-from unheld_verify.errors import CannotVerifyError, UsageError
+from unheld_verify.errors import CannotVerifyError, NoStoreError, UsageError
 from unheld_verify.paper import Body, Paper
 from unheld_verify.statement import Opening, Statement
 
 _FOLDER = "papers"
 _FILE_MODE = 0o644
 _RESTS_ON = ("erase-everything", "lapse")
-INVENTORY = "inventory.json"
 Sheets = Mapping[str, bytes]
 
 
@@ -147,9 +149,30 @@ def inventory(deployment: Deployment) -> Inventory | None:
     """The inventory, kept in the register too since it outlives the store; None where there is none any more."""
     kept = deployment.register / INVENTORY
     if (deployment.root / INVENTORY).is_file():
-        durable.write_file(kept, (deployment.root / INVENTORY).read_bytes())
+        listed = (deployment.root / INVENTORY).read_bytes()
+        if not kept.is_file() or kept.read_bytes() != listed:
+            durable.write_file(kept, listed)
         return Inventory(deployment.root)
     return Inventory(deployment.register) if kept.is_file() else None
+
+
+def known_inventory(deployment: Deployment) -> Inventory:
+    """The store's inventory, or the register's copy where the store is gone. Raises NoStoreError without either."""
+    deployment.policy()
+    found = Inventory(deployment.root) if deployment.has_store else inventory(deployment)
+    if found is None:
+        raise NoStoreError(f"{deployment.root}: {inventory_words(None)}")
+    return found
+
+
+def note_place(deployment: Deployment, name: str, checked: str, **said: Any) -> Inventory:
+    """`Inventory.note`, and its copy in the register. Raises LockedError: two at once would lose one of them."""
+    deployment.policy()
+    with locks.locked(deployment.register / "lock", exclusive=True):
+        listed = known_inventory(deployment)
+        listed.note(name, checked, **said)
+        inventory(deployment)
+    return listed
 
 
 def inventory_words(found: Inventory | None) -> str:

@@ -1,8 +1,13 @@
-"""Found a store: draw its keys, pin its policy, make every part of it."""
+"""Found a store: draw its keys, pin its policy, make every part of it.
+
+While it is made a file `founding` lies in the register's folder, locked: no other process founds here, and what a crash
+left is known for what it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +22,7 @@ from unheld_branch.store import copying, postgresql
 from unheld_branch.store.policy import STANDSTILL_DEFAULT, Policy
 from unheld_branch.workflows import sinks
 from unheld_branch.workflows.sinks import Sinks
+from unheld_slots import durable, locks
 from unheld_slots.slot import check_new, places_of
 from unheld_verify import columns, crypto, note
 from unheld_verify.errors import BadInputError, StateError
@@ -54,8 +60,30 @@ class Wishes:
 
 
 def found(deployment: Deployment, wishes: Wishes) -> Policy:
-    """Make a deployment. Raises BadInputError for a policy out of bounds, StateError where something is already."""
-    _check_places(deployment, wishes)
+    """Make a deployment. Raises BadInputError for a policy out of bounds, StateError where something is already.
+
+    Where an earlier founding was cut short it names every folder to remove; LockedError while another process founds.
+    """
+    begun = deployment.register / assembly.BEGUN
+    with _alone(begun) if begun.is_file() else nullcontext():
+        _check_places(deployment, wishes)
+    policy, seeds, pins = _drawn(deployment, wishes)
+    durable.make_folders(deployment.register)
+    with _alone(begun):
+        _check_places(deployment, wishes)  # another may have founded just now
+        for place in (begun, deployment.register):
+            durable.make_sure(place)
+        _make(deployment, wishes, policy, seeds, pins)
+        durable.remove_file(begun)
+    return policy
+
+
+def _alone(begun: Path) -> AbstractContextManager[None]:
+    return locks.locked(begun, f"{begun}: another process founds a store there; wait for it to end")
+
+
+def _drawn(deployment: Deployment, wishes: Wishes) -> tuple[Policy, dict[str, bytes], dict[str, bytes]]:
+    """Policy, headquarters' seeds, and copies' keys by name, after every check that needs nothing made."""
     _check_slots(deployment, wishes)
     store_id = crypto.random_bytes(16)
     centre, first = centres.wished(wishes.centre, wishes.beside, store_id)
@@ -88,16 +116,20 @@ def found(deployment: Deployment, wishes: Wishes) -> Policy:
     if first is not None:
         centres.check_beside(policy, first)
     note.parse_key(policy.log_key)  # an origin that no key may be named after is refused before anything is made
-    pins = {name: key for name, key in copies if key}
+    return policy, seeds, {name: key for name, key in copies if key}
+
+
+def _make(
+    deployment: Deployment, wishes: Wishes, policy: Policy, seeds: Mapping[str, bytes], pins: Mapping[str, bytes]
+) -> None:
     assembly.found(deployment, policy, seeds, wishes.slots, remote=wishes.remote, databases=wishes.databases, pins=pins)
     charge = wishes.charge and wishes.charge.resolve()
     sinks.write_settings(deployment.root, Sinks(wishes.totals.resolve() if wishes.totals else Path("totals"), charge))
-    inventory = Inventory(deployment.root)
-    inventory.begin()
-    if wishes.charge is not None:
-        day = columns.day_text(policy.created // 86_400)
+    inventory, day = Inventory(deployment.root), columns.day_text(policy.created // 86_400)
+    if wishes.charge is None:  # what is written last says that all of it is there
+        inventory.begin()
+    else:
         inventory.add(Place("charge lines", "unknown", "whose calls, when and how long", "unknown", False, day))
-    return policy
 
 
 def _copy(wished: str) -> tuple[str, bytes]:
@@ -110,14 +142,28 @@ def _check_places(deployment: Deployment, wishes: Wishes) -> None:
     here = [Path(copy).resolve() for copy in wishes.copies if not copying.is_far(str(copy))]
     copied = [folder for copy in here for folder in (copy, copying.slots_of(copy))]
     begun = [*deployment.folders(), *copied]
-    for folder in begun:
-        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-            raise StateError(f"{folder}: not empty; a store begins in new folders, nothing was changed")
+    full = [folder for folder in begun if not _is_empty(folder)]
+    if full and deployment.is_unfinished:
+        slots = [Path(place.partition(":")[2]) for uri in wishes.slots.values() for place in places_of(uri)]
+        left = [*full, *(path for path in slots if path.is_file()), deployment.register]
+        raise StateError(
+            "a founding was cut short there; nothing was sealed in it. Remove what it left, and call again: "
+            f"{' '.join(map(str, dict.fromkeys(left)))}"
+        )
+    if full:
+        raise StateError(f"{full[0]}: not empty; a store begins in new folders, nothing was changed")
     if len({folder.resolve() for folder in begun}) != len(begun):
         raise BadInputError("copies: each needs a folder of its own, best on another disk; nothing was changed")
     for sink in (wishes.totals, wishes.charge):
         if sink is not None and sink.exists() and not sink.is_dir():
             raise BadInputError(f"{sink}: is no folder, and a sink is one; nothing was changed")
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether a store may begin in a folder: it is not there, or holds nothing but the mark of a founding."""
+    if not folder.is_dir():
+        return not folder.exists()
+    return all(path.name == assembly.BEGUN for path in folder.iterdir())
 
 
 def _check_slots(deployment: Deployment, wishes: Wishes) -> None:
