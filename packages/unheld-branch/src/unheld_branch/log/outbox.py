@@ -58,6 +58,7 @@ def publish(outbox: Outbox, writer: LogWriter) -> int:
 
     After a crash this ends the publication that was cut short; then it begins another only if something waits.
     """
+    _find_published(outbox, writer)
     cut_short = _publish_openings(outbox, writer)
     held = _held(outbox, writer)
     standing = all(item.index is not None and item.index < writer.size for item in held)
@@ -70,6 +71,29 @@ def publish(outbox: Outbox, writer: LogWriter) -> int:
     writer.append(start, [item.entry for item in _planned(held, start)])
     _publish_openings(outbox, writer)
     return writer.size - start
+
+
+def known_to(held: Iterable[Statement], writer: LogWriter) -> int:
+    """The place in the log after the last entry that is of these: from there on others may have written."""
+    return 1 + max((at for at, item in _placed(held, writer) if writer.entry(at) == item.entry), default=-1)
+
+
+def _find_published(outbox: Outbox, writer: LogWriter) -> None:
+    """Give statements that wait, and that the log has already, the places that they have there.
+
+    A copy that was promoted does not know what was published after its last exchange.
+    """
+    held = outbox.read()
+    waiting = {item.entry: item.id for item in held if item.index is None and item.statement}
+    begin = known_to(held, writer) if waiting else writer.size
+    places = {waiting[writer.entry(at)]: at for at in range(begin, writer.size) if writer.entry(at) in waiting}
+    if places:
+        with outbox.transaction() as transaction:
+            transaction.plan_entries(places, ())
+
+
+def _placed(held: Iterable[Statement], writer: LogWriter) -> list[tuple[int, Statement]]:
+    return [(item.index, item) for item in held if item.index is not None and item.index < writer.size]
 
 
 @dataclass(frozen=True)

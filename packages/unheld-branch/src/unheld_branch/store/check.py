@@ -10,7 +10,9 @@ from unheld_branch.keys.parties import commitments
 from unheld_branch.keys.parties import tree as trees
 from unheld_branch.keys.parties.root import RootNode
 from unheld_branch.store import files, journal, mark
+from unheld_branch.store.following import differing
 from unheld_branch.store.journal import Entry
+from unheld_branch.store.replica import Replica
 from unheld_branch.store.store import Store
 from unheld_branch.store.vault import Vault
 from unheld_verify import canonical, crypto
@@ -20,7 +22,8 @@ from unheld_verify.errors import BadInputError, UnheldError, VerificationError
 _AT_HOME = (
     "genesis.json", "catalog.db", "catalog.db-wal", "catalog.db-shm", "lock", "open-*.sealed", "parking-keys.json",
     "database.toml", "opened.json", "refused-plans.json", "copies.json", "format.json", "sets", "attestations",
-    "pending", "blocks", "parked", "rows", "totals", "inventory.json", "unheld.toml",
+    "pending", "blocks", "parked", "rows", "totals", "inventory.json", "unheld.toml", "copies.pins.json", "copy.json",
+    "branch-*.sealed",
 )  # fmt: skip
 
 
@@ -56,7 +59,7 @@ def check(store: Store, percent: int = 100) -> Checked:
         nodes += count
         findings += found
     read, found = _files(store, percent)
-    findings += [*found, *_mark(store), *_parked(store), *_rows(store, entries), *_extra(store)]
+    findings += [*_far(store), *found, *_mark(store), *_parked(store), *_rows(store, entries), *_extra(store)]
     count = len(store.catalog.live_files())
     return Checked(len(entries), nodes, count, read, len(store.copies), tuple(findings))
 
@@ -69,6 +72,25 @@ def _journal(store: Store, entries: list[tuple[int, bytes, bytes]]) -> Iterator[
     for copy in store.copies.vaults:
         if copy.database.journal() != entries:
             yield Finding("altered", str(copy.database.path), "the copy's journal differs from the store's")
+
+
+def _far(store: Store) -> Iterator[Finding]:
+    """Compare copies on other machines by digests of their rows, under keys drawn for this."""
+    for one in store.copies.here:
+        if isinstance(one.copy, Replica) or one.standing is None:
+            continue
+        if (one.standing.generation, one.standing.head) != (store.catalog.generation, store.catalog.head):
+            yield Finding("altered", one.name, "the copy's journal differs from the store's: do not promote it")
+            continue
+        try:
+            rows = one.standing.rows
+            trees_ = store.root.trees.items()
+            found = [differing(one.copy, number, tree, store.vault, rows.get(number, 0)) for number, tree in trees_]
+        except UnheldError as error:
+            yield Finding("missing", one.name, f"the copy did not say what its rows are: {error}")
+            continue
+        if count := sum(len(each.buckets) for each in found):
+            yield Finding("altered", one.name, f"the copy has other rows in {count} places: do not promote it")
 
 
 def _tree(vault: Vault) -> tuple[int, list[Finding]]:

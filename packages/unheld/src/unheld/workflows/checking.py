@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from unheld.assembly import Deployment
+from unheld.workflows import succession
 from unheld_branch.store.check import Checked, Finding, check
 from unheld_branch.store.store import Store
 from unheld_verify import tiles
@@ -30,7 +31,8 @@ def _log(deployment: Deployment, store: Store) -> Iterator[Finding]:
     outbox = {item.index: item.entry for item in store.vault.database.outbox() if item.index is not None}
     if len(outbox) > head.size:
         yield Finding("missing", place, f"{len(outbox) - head.size} planned entries are not published; publish again")
-    if head.size > len(outbox):
+    # A copy that was promoted knows the last statements of what it followed, and none of its dummies.
+    if head.size > len(outbox) and not store.catalog.promoted:
         words = f"the log has {head.size} entries, this store knows of {len(outbox)}: an older store was put back"
         yield Finding("rolled back", str(store.folder), words)
     heads = {generation: entry_head for generation, _, entry_head in store.vault.database.journal()}
@@ -38,6 +40,11 @@ def _log(deployment: Deployment, store: Store) -> Iterator[Finding]:
         if index in outbox and outbox[index] != log.entry(index, head.size):
             yield Finding("altered", place, f"entry {index} is not the one this store published")
         said = log.opening(index).statement
-        if said["kind"] == "close" and heads.get(said["generation"], b"").hex() != said["head"]:
+        if said["kind"] == "copy-promoted" and said["copy"] not in store.catalog.promoted:
+            yield Finding("rolled back", str(store.folder), succession.words(said["copy"], said["day"], store.policy))
+        elif said.get("generation", 0) > store.root.generation:
+            words = f"the log tells of generation {said['generation']}, this store has {store.root.generation}"
+            yield Finding("rolled back", str(store.folder), f"{words}: an older store was put back")
+        elif said["kind"] == "close" and heads.get(said["generation"], b"").hex() != said["head"]:
             words = f"the log tells of generation {said['generation']} with another journal: a part was put back"
             yield Finding("rolled back", str(store.folder), words)

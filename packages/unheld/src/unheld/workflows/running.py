@@ -12,13 +12,14 @@ from pathlib import Path
 from unheld import assembly
 from unheld.assembly import Deployment
 from unheld.ledger import Ledger, closed_entries
-from unheld.workflows import custody
+from unheld.workflows import custody, succession
 from unheld_branch.kernel.locks import locked
-from unheld_branch.log.outbox import Outbox
+from unheld_branch.log.outbox import Outbox, known_to
 from unheld_branch.log.outbox import publish as publish_outbox
 from unheld_branch.store.store import Store
 from unheld_branch.workflows.service import Service, Step
 from unheld_verify.errors import UnheldError
+from unheld_verify.tiles import Log
 
 _LOCK = "publishing"
 _HOUR = 3600
@@ -81,7 +82,8 @@ def publish(deployment: Deployment, store: Store | None) -> int:
     With a store, the caller holds its lock. Without one (it was handed over, or is lost) the log goes on with
     headquarters' statements alone. Repeating it after a crash gives no entry a second place; a crash between the last
     two steps costs a further cadence of dummies. Raises LockedError while another process publishes, RolledBackError
-    where the log's folder is an older copy that cannot be made what it was.
+    where the log's folder is an older copy that cannot be made what it was, PromotedError where the log says that a
+    copy is the store now.
     """
     ledger = Ledger(deployment.ledger)
     # A lock of its own: who holds the register's lock to issue a paper publishes it too.
@@ -91,6 +93,9 @@ def publish(deployment: Deployment, store: Store | None) -> int:
         outbox = ledger.outbox(writer)
         if store is not None:
             database = store.vault.database
+            begin = known_to(database.outbox(), writer)
+            later = succession.successors(Log(writer.source), writer.size, store.policy.origin, begin)
+            succession.check(later, store.catalog.promoted, store.policy)
             outbox = Outbox(database.outbox, database.transaction, partial(closed_entries, ledger, writer))
         count = publish_outbox(outbox, writer)
         deployment.remember(writer)
