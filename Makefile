@@ -18,17 +18,17 @@ demo: setup
 	@$(BIN)/unheld demo --out demo
 
 test: debian
-	$(BIN)/pytest -n 2 --dist loadscope -m "not slow and not long"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not long"
 
 test-slow: debian
-	$(BIN)/pytest -n 2 --dist loadscope -m "slow and not long"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "slow and not long"
 
 # What a store does, once more with every database in PostgreSQL.
 STORES := $(addprefix tests/,unit/test_workflows_*.py unit/test_branch_*.py unit/test_store_*.py unit/test_demands_holdings.py \
 	unit/test_exit_*.py faults/test_store_*.py faults/test_log_outbox.py faults/test_exit_crash.py)
 
 test-postgresql: debian
-	UNHELD_TEST_DATABASE=postgresql $(BIN)/pytest -n 2 --dist loadscope -m "not slow and not long and not sqlite" $(STORES)
+	UNHELD_TEST_DATABASE=postgresql $(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not long and not sqlite" $(STORES)
 
 test-all: debian
 	$(BIN)/pytest -n 2

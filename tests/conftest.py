@@ -19,6 +19,14 @@ settings.load_profile("unheld")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A module's tests share a process and what its fixtures made, but for those that are long and share nothing."""
+    for item in items:
+        if not item.get_closest_marker("spread"):
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+
+
 @pytest.fixture(scope="session")
 def two_of_three(tmp_path_factory: pytest.TempPathFactory) -> TestStore:
     """Two of three custodians, and one record of a day that is open. Change a copy of it: `two_of_three.copied`."""

@@ -26,6 +26,8 @@ from unheld_verify import canonical, signed
 from unheld_verify.errors import AwayError, NotAllowedError, StateUnknownError, UnheldError, VerificationError
 from unheld_verify.plan import Plan
 
+pytestmark = pytest.mark.spread
+
 
 @pytest.fixture
 def far(tmp_path: Path) -> Iterator[Far]:

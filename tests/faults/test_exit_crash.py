@@ -18,6 +18,8 @@ from unheld_slots import durable
 from unheld_verify import paper, tiles
 from unheld_verify.errors import UnheldError
 
+pytestmark = pytest.mark.spread
+
 
 class _Crash(BaseException):
     """The power went."""

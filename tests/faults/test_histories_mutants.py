@@ -27,6 +27,8 @@ from unheld_slots.slot import FileSlot
 from unheld_verify import crypto
 from unheld_verify.custody import Heard
 
+pytestmark = pytest.mark.spread
+
 Patch = Callable[[pytest.MonkeyPatch], None]
 _HALF = 4096
 

@@ -17,6 +17,8 @@ from unheld_branch.store.check import check
 from unheld_verify import columns
 from unheld_verify.errors import InternalError, StateError, UnheldError
 
+pytestmark = pytest.mark.spread
+
 COMMON = ("ingest", "close", "forget a party", "lapse", "park", "unpark", "plan", "publish")
 """Acts whose moments are the others' too; those of the others are broken in the slow suite, by every fault."""
 

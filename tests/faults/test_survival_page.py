@@ -10,6 +10,8 @@ from tests.support import acts, databases
 from tests.support.acts import ACTS
 from tests.support.survival import PAGE, listed, named_steps, rows
 
+pytestmark = pytest.mark.spread
+
 SQLITE = pytest.mark.skipif(databases.kind() != "sqlite", reason="the page names the steps of a store in SQLite")
 
 

@@ -10,6 +10,8 @@ from tests.support.histories import KINDS, Setting, drawn_history
 from tests.support.history_judge import lived
 from tests.support.history_life import Act
 
+pytestmark = pytest.mark.spread
+
 SETTINGS = (Setting(), Setting(), Setting(), Setting(1, 1, 1), Setting(2, 2, 1), Setting(3, 2, 1))
 SHARDS = 20
 HISTORIES = 10_000 // SHARDS

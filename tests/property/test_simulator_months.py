@@ -9,6 +9,8 @@ from unheld.testing.simulator import Setting, run
 from unheld.testing.simulator_liars import DEALERS, LIARS, dealing
 from unheld.testing.simulator_storms import Ended, storm
 
+pytestmark = pytest.mark.spread
+
 SIZES = ((3, 2), (2, 2), (3, 2), (1, 1), (2, 1), (4, 2))
 SHARDS = 10
 MONTHS = 10

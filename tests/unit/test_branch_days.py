@@ -30,6 +30,8 @@ from unheld_verify.errors import (
     VerificationError,
 )
 
+pytestmark = pytest.mark.spread
+
 
 @pytest.fixture
 def branch(tmp_path: Path) -> Branch:
