@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,16 @@ from unheld_slots.durable import observed
 from unheld_slots.mirror import MirrorSlot
 from unheld_slots.places import name_slots, slot_uri
 from unheld_slots.slot import FileSlot, create_slot, mirrored, open_slot
-from unheld_verify.errors import BadInputError, NoStoreError, RolledBackError, StateError, StateUnknownError
+from unheld_verify import columns
+from unheld_verify.errors import (
+    BadInputError,
+    NoStoreError,
+    PartialError,
+    RolledBackError,
+    StateError,
+    StateUnknownError,
+    UnheldError,
+)
 
 SECRETS = {number: bytes([number]) * 32 for number in range(1, 6)}
 SPEC = Path(__file__).parents[2] / "docs" / "spec" / "slot.md"
@@ -311,3 +321,109 @@ def test_a_store_with_a_mirror_says_so_wherever_it_names_its_slot(store: TestSto
         assert opened.slot_words() == "file: does not survive a snapshot of this disk, nor one of its mirror's"
     found = {item.level for item in doctor.examine(store.deployment) if item.name == "slots' mirror"}
     assert found == {"ok", "warning"}
+
+
+PLACES = ("disk1", "disk2")
+
+
+def mirrored_store(tmp_path: Path, name: str, copies: int = 0) -> TestStore:
+    """A store of which one slot has a mirror, with one party's record in an open day."""
+    for disk in PLACES:
+        (tmp_path / disk).mkdir()
+    uri = f"mirror:file:{tmp_path / 'disk1' / 'x.slot'},file:{tmp_path / 'disk2' / 'x.slot'}"
+    found = made_store(tmp_path / "m", slots={name: uri}, copies=copies)
+    found.open_day(FIRST)
+    found.ingest(calls(Call(ALICE)))
+    return found
+
+
+def one_lost_other_put_back(tmp_path: Path, sealed: Path, kept: Path) -> None:
+    """The first device is lost; the second, and the sealed file, are those of a backup."""
+    (tmp_path / "disk1" / "x.slot").unlink()
+    shutil.copy(kept / "x.slot", tmp_path / "disk2" / "x.slot")
+    for path in sealed.parent.glob(sealed.name):
+        path.unlink()
+    for path in kept.glob(sealed.name):
+        shutil.copy(path, sealed.parent)
+
+
+def backed_up(tmp_path: Path, sealed: Path) -> Path:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    for path in (tmp_path / "disk2" / "x.slot", *sealed.parent.glob(sealed.name)):
+        shutil.copy(path, kept)
+    return kept
+
+
+def test_an_open_day_that_was_put_back_opens_no_column_erased_since(tmp_path: Path) -> None:
+    """One device lost, the other and the sealed file put back: keys that ended by the journal end again."""
+    store = mirrored_store(tmp_path, "open")
+    sealed = store.root / "open-*.sealed"
+    kept = backed_up(tmp_path, sealed)
+    store.forget_day(FIRST, "place")
+    one_lost_other_put_back(tmp_path, sealed, kept)
+
+    with store.opened() as opened, pytest.raises(StateError, match="Put it back, or name one place"):
+        opened.open_day()
+    told = [item for item in doctor.examine(store.deployment) if item.name == "open day"]
+    assert any(item.level == "failure" and "Put it back" in item.words for item in told)
+    mirrors.mend(store.deployment)
+    with store.opened() as opened:
+        day, held = opened.open_day(), opened.day_slot.read()
+
+    assert day is not None
+    assert held is not None
+    assert ("place", columns.day_of(FIRST)) not in held.keys.keys
+    assert ("charge", columns.day_of(FIRST)) in held.keys.keys
+    assert store.close().records == 1
+
+
+def test_the_open_day_of_yesterday_put_back_is_asked_for_again(tmp_path: Path) -> None:
+    """Slot and sealed file of a day that is over: nothing is served from them, and the day's keys come anew."""
+    store = mirrored_store(tmp_path, "open")
+    sealed = store.root / "open-*.sealed"
+    kept = backed_up(tmp_path, sealed)
+    store.close()
+    store.open_day(FIRST + timedelta(1))
+    one_lost_other_put_back(tmp_path, sealed, kept)
+    mirrors.mend(store.deployment)
+
+    with store.opened() as opened:
+        assert opened.open_day() is None
+    store.open_day(FIRST + timedelta(1))
+
+    with store.opened() as opened:
+        day = opened.open_day()
+    assert day is not None
+    assert day.day == columns.day_of(FIRST) + 1
+    assert store.ingest(calls(Call(ALICE, FIRST + timedelta(1)))).records == 1
+
+
+def test_a_custodian_that_was_put_back_is_known_for_it(tmp_path: Path) -> None:
+    """One device lost, the other and its sealed memory put back: whoever it answered before finds it rolled back."""
+    store = mirrored_store(tmp_path, "custodian-0")
+    sealed = store.deployment.custodians / "custodian-0" / "custodian-*.sealed"
+    kept = backed_up(tmp_path, sealed)
+    store.forget_day(FIRST, "place")
+    one_lost_other_put_back(tmp_path, sealed, kept)
+    mirrors.mend(store.deployment)
+
+    with pytest.raises(PartialError):
+        store.close()
+    with pytest.raises(UnheldError, match="put back from a backup: it serves this set no more"):
+        store.open_day(FIRST + timedelta(1))
+
+
+def test_a_copy_s_mirrored_slot_is_looked_at_and_mended_too(tmp_path: Path) -> None:
+    """A side of a copy's slot that was put back closes that copy until a person mended it; then it follows again."""
+    store = mirrored_store(tmp_path, "copy-1", copies=1)
+    shutil.copy(tmp_path / "disk2" / "x.slot", tmp_path / "kept")
+    store.forget("tel:" + ALICE)
+    shutil.copy(tmp_path / "kept", tmp_path / "disk2" / "x.slot")
+
+    with pytest.raises(RolledBackError, match=r"disk2/x\.slot.*put back from a backup"), store.opened():
+        pass
+    assert [done for done in mirrors.mend(store.deployment) if "disk2/x.slot" in done]
+
+    with store.opened() as opened:
+        assert [one.name for one in opened.copies.here] == [str(tmp_path / "m" / "copy-1")]

@@ -94,11 +94,19 @@ class Store:
     def open_day(self) -> OpenDay | None:
         """The keys of the day that the journal calls open. Keys of any other day are a crash's remains: not served.
 
-        Raises SealedError with the mend where they cannot be read here.
+        Keys of columns that the journal calls erased or lapsed are back with an older state that was put back: they end
+        again before anything is served. Raises SealedError with the mend where keys cannot be read here, and StateError
+        where they cannot be ended now.
         """
         held = self.catalog.open_day if not self.following else None
         kept = self.day_slot.read() if held is not None else None
-        return kept if held is not None and kept is not None and kept.day == held.number else None
+        if held is None or kept is None or kept.day != held.number:
+            return None
+        back = {pair for pair in kept.keys.keys if self.catalog.is_gone(*pair)}
+        if back:
+            kept = kept.without(back)
+            self.day_slot.keep(kept)
+        return kept
 
     def slot_words(self) -> str:
         """The class of the root slot, and of copies' where it differs, in plain words; the weakest first."""

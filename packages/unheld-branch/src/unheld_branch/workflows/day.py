@@ -98,7 +98,7 @@ def open_day(store: Store, custodians: Custodians) -> Opened:
     held, day = store.catalog.open_day, next_day(store.catalog, store.clock.now())
     if held is not None and held.number != day:
         raise StateError(f"{columns.day_text(held.number)} is still open: `unheld day close` first")
-    kept = store.day_slot.read() if held is not None else None  # before custodians count one more asking
+    kept = store.open_day() if held is not None else None  # before custodians count one more asking
     if held is None:
         _drop(store, custodians)
     if day is None:

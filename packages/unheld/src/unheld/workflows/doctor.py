@@ -17,7 +17,7 @@ from unheld_branch.store import refusals
 from unheld_branch.store.following import words as away_words
 from unheld_branch.store.store import Store
 from unheld_verify import canonical, formats
-from unheld_verify.errors import SealedError, UnheldError
+from unheld_verify.errors import SealedError, StateError, UnheldError
 
 _COPY_ON_WRITE = {"btrfs", "zfs", "bcachefs", "overlay", "nilfs2", "f2fs"}
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "ceph"}
@@ -170,9 +170,9 @@ def _store(store: Store) -> Iterator[Finding]:
         yield Finding("open day", "warning", "an earlier day is still open", "unheld day close")
     try:
         store.open_day()
-    except SealedError as error:
+    except (SealedError, StateError) as error:
         words, _, mend = str(error).partition("\n  mend: ")
-        yield Finding("open day", "failure", words, mend)
+        yield Finding("open day", "failure", words, mend or "put back what it names; then open the store again")
     for one in refusals.listed(store.folder, store.today()):
         plan = f"plan {one.digest[:8]} ({one.act})" if one.digest else "a plan that headquarters did not sign"
         yield Finding("erasure", "failure", f"{plan} was refused on {one.day}: {one.why}", "unheld erase plan, again")
