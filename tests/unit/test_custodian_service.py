@@ -286,6 +286,18 @@ def test_status_gives_figures_to_scripts(tmp_path: Path) -> None:
     assert (ended.returncode, json.loads(ended.stdout)["running"]) == (1, False)
 
 
+@pytest.mark.parametrize("figures", [None, b"", b"\xff", b"["])
+def test_status_without_figures_says_where_they_should_be(tmp_path: Path, figures: bytes | None) -> None:
+    """A custodian that was never served, or whose figures were cut off, has no state to tell: not one of nothing."""
+    made(tmp_path / "held")
+    if figures is not None:
+        (tmp_path / "held" / service.FIGURES).write_bytes(figures)
+    found = run("status", str(tmp_path / "held"))
+
+    assert found.returncode not in (0, 1)
+    assert f"{service.FIGURES}: cannot be read" in found.stderr
+
+
 def test_status_tells_of_a_custodian_that_runs_and_cannot_work(tmp_path: Path) -> None:
     """Figures that housekeeping has not written for minutes, as without its token, are an alarm and not the state."""
     figures = tmp_path / "held" / service.FIGURES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -270,6 +271,15 @@ def test_a_date_that_is_not_todays_is_not_confirmed(entered: Served, day: str) -
 
     assert told.status in (400, 403)
     assert "Not done" in told.text
+
+
+def test_todays_date_is_confirmed_with_one_press(entered: Served) -> None:
+    """The person who types the date of today is told that it is believed."""
+    today = columns.day_text(columns.day_of(datetime.now(UTC)))
+    told = entered.post("believe", {"day": today, "screen": "settings"})
+
+    assert told.status == 303
+    assert told.headers["location"].endswith("done=believed")
 
 
 class OnPages(World):

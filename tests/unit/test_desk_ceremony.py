@@ -352,6 +352,25 @@ def test_a_custodian_that_missed_the_transcript_confirms_it_with_the_founding(tm
     assert len(world.desks[3].overview().sets) == 1
 
 
+def test_a_custodian_that_refused_the_words_is_in_no_founding(tmp_path: Path) -> None:
+    """Whoever refused answers the founding of the others as it answered them, and has no set."""
+    world = World.of(tmp_path, 4)
+    said = signed.sign(draft(4).document(), HQ)
+    world.tell(said)
+    world.approve("draft")
+    listed = roster.roster(said, world.to_all(said), HQ)
+    script = roster.transcript(listed, world.to_all(listed), HQ)
+    world.tell(script)
+    last = world.desks[3]
+    last.decide(last.requests()[0].id, False)
+    refusal = last.handle(script.encode())
+    world.approve("roster")
+    confirms = [signed.decode(desk.handle(script.encode())) for desk in world.desks[:3]]
+
+    assert last.handle(roster.founded(script, confirms, HQ).encode()) == refusal
+    assert last.overview().sets == ()
+
+
 def test_two_stores_have_one_custodian_and_two_states(world: World) -> None:
     """A set of another store stands beside the first, with keys of its own."""
     world.found()
@@ -370,6 +389,26 @@ def test_the_person_sees_who_has_answered(world: World) -> None:
     assert world.desks[0].requests()[0].answered == ("Custodian 1", "Custodian 2")
     stranger = signed.sign(progress | {"answered": [0]}, b"x" * 32)
     assert "signature" in refused(world.desks[0].handle(stranger.encode()))
+
+
+def test_progress_of_what_nobody_was_asked_is_passed_over(world: World) -> None:
+    """Who answered another request stands under none of this custodian's."""
+    world.tell(proposed())
+    progress = {"v": 1, "kind": "progress", "about": "00" * 32, "answered": [1]}
+
+    assert world.desks[0].handle(signed.sign(progress, HQ).encode()) == WAIT
+    assert world.desks[0].requests()[0].answered == ()
+
+
+@pytest.mark.parametrize("answered", ["1", {"1": 1}, [True], ["1"], [[1]]])
+def test_progress_is_a_list_of_custodians(world: World, answered: Any) -> None:
+    """Anything else about who answered is refused, and nobody is shown to have answered."""
+    said = proposed()
+    world.tell(said)
+    progress = {"v": 1, "kind": "progress", "about": said.digest.hex(), "answered": answered}
+
+    assert "answered" in refused(world.desks[0].handle(signed.sign(progress, HQ).encode()))
+    assert world.desks[0].requests()[0].answered == ()
 
 
 @pytest.mark.parametrize("kind", ["join", "deal", "confirm", "answer", "values", "nonsense"])
