@@ -65,11 +65,12 @@ coverage: debian
 	$(BIN)/coverage report --include="*/unheld_branch/store/*" --fail-under=95
 	$(BIN)/coverage report --include="$(ROOMS)" --fail-under=100
 
-# Every reader of bytes, fed what atheris makes up, for SECONDS each. TARGETS="proof slot" names some.
+# Every reader of bytes, fed what atheris makes up, for SECONDS each, or RUNS of it. TARGETS="proof slot" names some.
 SECONDS ?= 20
+RUNS ?= -1
 fuzz: setup
 	@UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --locked --inexact --quiet --group fuzz
-	$(BIN)/python -m fuzz $(TARGETS) --seconds $(SECONDS)
+	$(BIN)/python -m fuzz $(TARGETS) --seconds $(SECONDS) --runs $(RUNS)
 
 # Every change of one spot in `keys` that its tests do not see. Those that change nothing are told in docs/mutation.md.
 MUTANTS ?=

@@ -1,4 +1,4 @@
-"""`python -m fuzz [TARGET…] [--seconds N]`: feed every reader of bytes, or these, what atheris makes up, for N seconds.
+"""`python -m fuzz [TARGET…] [--seconds N] [--runs N]`: feed every reader of bytes, or these, what atheris makes up.
 
 A target is a reader of `tests/support/readers.py`; its corpus is `fuzz/corpus/TARGET/`. What breaks one lies in
 `fuzz/found/` afterwards: `python -m fuzz TARGET --file FOUND` shows how. Once it is mended it goes into the corpus.
@@ -46,6 +46,7 @@ def main() -> int:
     words = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__.split("\n")[0])
     words.add_argument("targets", nargs="*", metavar="TARGET", help="readers (all if none is named)")
     words.add_argument("--seconds", type=int, default=20, help="how long each is fuzzed")
+    words.add_argument("--runs", type=int, default=-1, help="how many inputs at most (-1: any number)")
     words.add_argument("--jobs", type=int, default=2, help="how many at once")
     words.add_argument("--file", type=Path, help="run one reader on one file, and show what it raises")
     given = words.parse_args()
@@ -67,14 +68,14 @@ def _runs(targets: Sequence[str], given: argparse.Namespace, scratch: Path) -> I
     waiting, running = list(reversed(targets)), dict[int, _Run]()
     while waiting or running:
         while waiting and len(running) < given.jobs:
-            run = _begun(waiting.pop(), given.seconds, scratch)
+            run = _begun(waiting.pop(), given, scratch)
             running[run.process] = run
         process, status = os.wait()
         run = running.pop(process)
         yield run, _told(run, status)
 
 
-def _begun(target: str, seconds: int, scratch: Path) -> _Run:
+def _begun(target: str, given: argparse.Namespace, scratch: Path) -> _Run:
     """Fork: importing and instrumenting everything takes longer than a short run."""
     new, said = scratch / target, scratch / f"{target}.txt"
     new.mkdir()
@@ -85,7 +86,7 @@ def _begun(target: str, seconds: int, scratch: Path) -> _Run:
             os.dup2(out.fileno(), 2)
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         try:
-            _fuzz(target, seconds, new)
+            _fuzz(target, given, new)
         except BaseException:
             traceback.print_exc()
         finally:
@@ -93,12 +94,13 @@ def _begun(target: str, seconds: int, scratch: Path) -> _Run:
     return _Run(target, process, said)
 
 
-def _fuzz(target: str, seconds: int, new: Path) -> None:
+def _fuzz(target: str, given: argparse.Namespace, new: Path) -> None:
     """Never returns: libFuzzer ends the process."""
     reader = READERS[target]
     for number, data in enumerate(examples(target)):
         (new / f"example-{number}").write_bytes(data)
-    options = [*_LIMITS, f"-max_total_time={seconds}", f"-artifact_prefix={FOUND}/{target}-"]
+    bounds = (f"-max_total_time={given.seconds}", f"-runs={given.runs}")
+    options = [*_LIMITS, *bounds, f"-artifact_prefix={FOUND}/{target}-"]
     folders = [str(new), *([str(CORPUS / target)] if (CORPUS / target).is_dir() else [])]
     atheris.Setup([sys.argv[0], *options, *folders], lambda data: stand(reader, data) and None)
     atheris.Fuzz()

@@ -152,6 +152,14 @@ def test_a_paper_that_is_no_certificate_covers_no_erasure() -> None:
     assert bag.sealed_since(checked, {3: {"kind": "close", "day": "2026-01-07"}}) == ""
 
 
+def test_a_certificate_after_which_nothing_was_sealed_covers_its_erasure() -> None:
+    """A store that stood still gives nobody a line about going on."""
+    made = next(one["paper"].encode() for one in PAPERS["papers"] if one["kind"] == "certificate")
+    checked = paper.verify(made, note.parse_key(PAPERS["vkey"]))
+
+    assert bag.sealed_since(checked, {0: {"kind": "genesis", "day": "2026-01-01"}}) == ""
+
+
 def test_a_list_of_a_case_folder_has_a_bound(tmp_path: Path) -> None:
     """A file that names the others is not read when it is as large as what it names."""
     with (tmp_path / "bagit.txt").open("wb") as file:
