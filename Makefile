@@ -60,7 +60,7 @@ ROOMS := */unheld_verify/*,*/unheld_custodian/*,*/unheld_branch/keys/*,*/unheld_
 
 coverage: debian
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -n 2 --dist loadscope -m "not slow and not long" $(COVERING)
+	$(BIN)/coverage run -m pytest -n 2 --dist loadgroup -m "not slow and not long" $(COVERING)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --include="*/unheld_branch/store/*" --fail-under=95
 	$(BIN)/coverage report --include="$(ROOMS)" --fail-under=100
