@@ -249,6 +249,15 @@ def test_what_is_no_case_folder_is_not_read(copy: Path, case: Case, spoil: Calla
         bag.verify(copy, case.key)
 
 
+def test_renamed_file_is_false(copy: Path, case: Case) -> None:
+    """A file under another name leaves number and bytes as they were, and is still not what is listed."""
+    letter = next((copy / "data/letters").iterdir())
+    letter.rename(letter.with_name("another.txt"))
+
+    with pytest.raises(VerificationError, match=r"another\.txt is not listed in"):
+        bag.verify(copy, case.key)
+
+
 def test_wrong_count_is_false(copy: Path, case: Case) -> None:
     """A folder that tells of other bytes and files than it holds is false."""
     path = copy / "bag-info.txt"

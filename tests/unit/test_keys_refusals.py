@@ -94,6 +94,18 @@ def test_of_an_empty_tree_there_is_no_node() -> None:
     assert list(tree.walk(Tree(b"k" * 32), nodes)) == []
 
 
+def test_the_leaves_between_two_tags_hold_all_of_them() -> None:
+    """Whoever copies a part of a tree gets every row of it, and not the leaves far from it."""
+    nodes = Nodes(bytes(16), Store())
+    made = tree.apply(Tree(b"k" * 32), nodes, some_rows(1_500))
+    low, high = (700).to_bytes(16, "big"), (720).to_bytes(16, "big")
+
+    found = [tag.tobytes() for leaf in tree.between(made, nodes, low, high) for tag in leaf.tags]
+
+    assert [tag for tag in found if low <= tag <= high] == [at.to_bytes(16, "big") for at in range(700, 721)]
+    assert len(found) < 1_500
+
+
 def test_every_node_of_a_tree_is_named() -> None:
     """The ids of a tree of three leaves are those of its leaves and of the node above them."""
     nodes = Nodes(bytes(16), Store())
