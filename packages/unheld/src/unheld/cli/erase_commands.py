@@ -64,11 +64,17 @@ def plan(
     for one in wanted:
         one.write()
     said = [f"this plan would forget: {_words(wanted[0].made.plan)}", *chain.from_iterable(map(_lines, wanted))]
-    said.append(f"nothing was changed; unheld erase apply {out} asks for the first 8 digits of the digest")
+    said.append(f"nothing was changed; {' and '.join(map(_apply, wanted))} asks for the first 8 digits of the digest")
     if len(wanted) == 1 and (words := centres.words(where.policy())):
         said.append(words)
     first, *rest = map(_document, wanted)
     return Answer(said, first | {"others": rest})
+
+
+def _apply(one: _Wanted) -> str:
+    """The words of the command that applies it; the store is named where it is not the one that was called."""
+    there = "" if one.where.root == deployment().root else f"--store {one.where.root} "
+    return f"unheld {there}erase apply {one.out}"
 
 
 @dataclass
