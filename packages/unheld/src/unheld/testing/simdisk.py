@@ -173,7 +173,7 @@ class DiskPath:
 @contextmanager
 def in_memory() -> Iterator[None]:
     """Let `durable` write files of simulated disks to them; other paths are written as ever."""
-    real = (durable.write_stream, durable.remove_file, durable.make_folders)
+    real = (durable.write_stream, durable.remove_file, durable.make_folders, durable.make_sure)
 
     def write_stream(path: Path, pieces: Iterable[bytes], mode: int = 0o600) -> None:
         if not isinstance(path, DiskPath):
@@ -190,7 +190,11 @@ def in_memory() -> Iterator[None]:
         if not isinstance(path, DiskPath):
             real[2](path, mode)
 
-    _put(write_stream, remove_file, make_folders)
+    def make_sure(path: Path) -> None:
+        if not isinstance(path, DiskPath):  # what a simulated disk shows is what it holds: a step stored it or lost it
+            real[3](path)
+
+    _put(write_stream, remove_file, make_folders, make_sure)
     try:
         yield
     finally:
@@ -198,5 +202,5 @@ def in_memory() -> Iterator[None]:
 
 
 def _put(*functions: object) -> None:
-    for name, function in zip(("write_stream", "remove_file", "make_folders"), functions, strict=True):
+    for name, function in zip(("write_stream", "remove_file", "make_folders", "make_sure"), functions, strict=True):
         setattr(durable, name, function)
