@@ -32,23 +32,23 @@ def proposed(made: Draft | None = None, seed: bytes = HQ) -> Signed:
     return signed.sign((made or draft()).document(), seed)
 
 
-def rostered(world: World) -> Signed:
+def rostered(world: World, made: Draft | None = None) -> Signed:
     """The roster after all joined."""
-    said = proposed()
+    said = proposed(made)
     world.tell(said)
     world.approve("draft")
     return roster.roster(said, world.to_all(said), HQ)
 
 
-def dealt(world: World) -> tuple[Signed, list[Signed]]:
+def dealt(world: World, made: Draft | None = None) -> tuple[Signed, list[Signed]]:
     """The roster and all deals."""
-    listed = rostered(world)
+    listed = rostered(world, made)
     return listed, world.to_all(listed)
 
 
-def scripted(world: World) -> Signed:
+def scripted(world: World, made: Draft | None = None) -> Signed:
     """The transcript after all dealt."""
-    listed, deals = dealt(world)
+    listed, deals = dealt(world, made)
     return roster.transcript(listed, deals, HQ)
 
 
@@ -334,11 +334,7 @@ def confirms(world: World) -> list[Signed]:
 def test_a_custodian_that_missed_the_transcript_confirms_it_with_the_founding(tmp_path: Path) -> None:
     """The founding carries the transcript; the person still hears the words before it counts here."""
     world = World.of(tmp_path, 4)
-    said = signed.sign(draft(4).document(), HQ)
-    world.tell(said)
-    world.approve("draft")
-    listed = roster.roster(said, world.to_all(said), HQ)
-    script = roster.transcript(listed, world.to_all(listed), HQ)
+    script = scripted(world, draft(4))
     present = world.desks[:3]
     for desk in present:
         desk.handle(script.encode())
@@ -355,11 +351,7 @@ def test_a_custodian_that_missed_the_transcript_confirms_it_with_the_founding(tm
 def test_a_custodian_that_refused_the_words_is_in_no_founding(tmp_path: Path) -> None:
     """Whoever refused answers the founding of the others as it answered them, and has no set."""
     world = World.of(tmp_path, 4)
-    said = signed.sign(draft(4).document(), HQ)
-    world.tell(said)
-    world.approve("draft")
-    listed = roster.roster(said, world.to_all(said), HQ)
-    script = roster.transcript(listed, world.to_all(listed), HQ)
+    script = scripted(world, draft(4))
     world.tell(script)
     last = world.desks[3]
     last.decide(last.requests()[0].id, False)
