@@ -23,9 +23,11 @@ test: debian
 test-slow: debian
 	$(BIN)/pytest -n 2 --dist loadgroup -m "slow and not long"
 
-# What a store does, once more with every database in PostgreSQL.
-STORES := $(addprefix tests/,unit/test_workflows_*.py unit/test_branch_*.py unit/test_store_*.py unit/test_demands_holdings.py \
-	unit/test_exit_*.py faults/test_store_*.py faults/test_log_outbox.py faults/test_exit_crash.py)
+# What reaches the database of a store, once more with every database in PostgreSQL: commits, crashes, copies put back,
+# copies promoted, and random histories of every act. What stands above a commit is the same on both.
+STORES := $(addprefix tests/,unit/test_workflows_day.py unit/test_workflows_erase.py unit/test_workflows_lapse.py \
+	unit/test_workflows_tombstones.py unit/test_branch_days.py unit/test_store_*.py faults/test_store_*.py \
+	faults/test_log_outbox.py faults/test_copies_promoted.py property/test_histories_store.py)
 
 test-postgresql: debian
 	UNHELD_TEST_DATABASE=postgresql $(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not long and not sqlite" $(STORES)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support import databases
 from tests.support.histories import KINDS, Setting, drawn_history
 from tests.support.history_judge import lived
 from tests.support.history_life import Act
@@ -13,6 +14,7 @@ from tests.support.history_life import Act
 pytestmark = pytest.mark.spread
 
 SETTINGS = (Setting(), Setting(), Setting(), Setting(1, 1, 1), Setting(2, 2, 1), Setting(3, 2, 1))
+EXAMPLES = {"sqlite": 25, "postgresql": 10}
 SHARDS = 20
 HISTORIES = 10_000 // SHARDS
 FOUND = {
@@ -34,6 +36,9 @@ FOUND = {
     "who gave up a number and kept the SIM was forgotten a lifetime later": [
         Act("register", 0, 18), Act("register", 3, 27), Act("wait", 7),
     ],
+    "a promotion that a crash cut short between two files could not be ended": [
+        Act("deliver", 49, 31), Act("promote", 0, 0, (12,)),
+    ],
 }  # fmt: skip
 """What histories found once, and is mended."""
 
@@ -46,10 +51,10 @@ histories = st.lists(acts, min_size=3, max_size=12)
 @pytest.mark.parametrize("found", FOUND)
 def test_what_a_history_found_once_is_mended(found: str) -> None:
     """Histories in which a promise was broken once."""
-    lived(Setting(), FOUND[found])
+    lived(Setting(copies=1) if any(act.kind == "promote" for act in FOUND[found]) else Setting(), FOUND[found])
 
 
-@settings(max_examples=25)
+@settings(max_examples=EXAMPLES[databases.kind()])
 @given(st.sampled_from(SETTINGS), histories)
 def test_any_history_loses_nothing_and_brings_nothing_back(setting: Setting, history: list[Act]) -> None:
     """Whatever is done in whatever order, and wherever it is cut off; a failing history is made small."""

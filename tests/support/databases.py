@@ -67,6 +67,20 @@ def put_back(kept: dict[str, str]) -> None:
         _ask(f"TRUNCATE {', '.join(f'{schema}.{table}' for table in _TABLES)}", *_filling(other, schema))
 
 
+def discard(kept: dict[str, str]) -> None:
+    """Drop what was kept."""
+    if kept:
+        _ask(*(f"DROP SCHEMA {other} CASCADE" for other in kept.values()))
+
+
+def dumped(folder: Path, into: Path) -> None:
+    """Write every database in PostgreSQL of a folder as SQLite's files, for whoever reads files: recorders do."""
+    for path, one in settings(folder).items():
+        if into not in path.parents:
+            into.mkdir(exist_ok=True)
+            as_sqlite(one, into / f"{one.schema}.db")
+
+
 def _copy(schema: str, other: str) -> None:
     made = (f"CREATE TABLE {other}.{table} (LIKE {schema}.{table} INCLUDING ALL)" for table in _TABLES)
     _ask(f"CREATE SCHEMA {other}", *made, *_filling(schema, other))
@@ -89,6 +103,7 @@ def as_sqlite(one: Settings, path: Path) -> None:
     """Write a database in PostgreSQL as the file that the reader's edition opens."""
     import psycopg
 
+    path.unlink(missing_ok=True)
     with psycopg.connect(one.url) as source, closing(sqlite3.connect(path)) as target:
         for table in _TABLES:
             cursor = source.execute(f"SELECT * FROM {one.schema}.{table}".encode())

@@ -26,11 +26,11 @@ from unittest.mock import patch
 
 import pyarrow as pa
 
-from tests.support import calls
+from tests.support import calls, databases
 from tests.support.calls import Call
 from tests.support.history_life import DAY, LATE_DAYS, LIFETIMES, MORNING, Act, Deed
+from tests.support.history_loss import Losing
 from tests.support.history_model import Event, Line, month_start
-from tests.support.history_plans import Forgetting
 from tests.support.remembered import remembered
 from tests.support.stores import FIRST_DAY, MAPPINGS, Saved, made_store, mapping
 from unheld.assembly import CLOCK_VARIABLE
@@ -67,7 +67,7 @@ class Setting:
 KINDS = (
     "deliver", "deliver", "deliver", "register", "register", "wait", "wait", "close", "forget", "forget", "lapse",
     "park", "unpark", "again", "replace", "plan", "apply", "publish", "open", "back", "backup", "restore", "restore",
-    "look", "away",
+    "look", "away", "promote",
 )  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def founded(setting: Setting) -> Saved:
     """The deployment that every history of a setting begins with."""
     folder = Path(tempfile.mkdtemp(prefix="unheld-histories-", dir=_FAST if _FAST.is_dir() else None))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    with simcrypto.drawn(Random(1)):
+    with simcrypto.drawn(Random(repr(setting))):  # of each its own store id, by which schemas are named
         made = made_store(
             folder / "m", setting.n, setting.t, setting.copies, FIRST_DAY, lifetimes=LIFETIMES, late_days=LATE_DAYS
         )
@@ -118,10 +118,23 @@ def begun(setting: Setting, seed: int = 0) -> Iterator[Life]:
         stack.enter_context(patch.dict(os.environ, clock))
         stack.enter_context(simcrypto.drawn(Random(seed)))
         stack.enter_context(remembered())
-        yield Life(made, stack.enter_context(Copies([made.folder])))
+        life = Life(made, stack.enter_context(Recorder([made.folder])))
+        yield life
+        for _, dumps, _, _ in life.backups:
+            databases.discard(dumps)
 
 
-class Life(Forgetting):
+class Recorder(Copies):
+    """Copies of every folder, and of what lies in PostgreSQL: whoever has the server's disks has its rows."""
+
+    def take(self) -> None:
+        """Copy what changed since the last copy."""
+        for folder in self._folders:
+            databases.dumped(folder, folder / "dumps")
+        super().take()
+
+
+class Life(Losing):
     """Every other act."""
 
     def _open(self, _act: Act) -> Deed:
@@ -297,7 +310,7 @@ class Life(Forgetting):
 
     def _away(self, _act: Act) -> Deed:
         """The disk of the copy is taken away, or is back."""
-        if self.made.deployment.places().copies:
+        if self.has_copy:
             copy = Path(self.made.deployment.places().copies[0])
             gone = copy.with_name(f"{copy.name}-away")
             copy, gone = (gone, copy) if self.copy_away else (copy, gone)
@@ -315,7 +328,7 @@ class Life(Forgetting):
             shutil.rmtree(kept, ignore_errors=True)
             for part in (self.made.root, self.made.deployment.slots):
                 shutil.copytree(part, kept / part.name)
-            self.backups.append((kept, self.length, self.published))
+            self.backups.append((kept, databases.keep(self.made.root), self.length, self.published))
 
         return Deed(run)
 
@@ -323,15 +336,17 @@ class Life(Forgetting):
         """An earlier copy of the store is put back, without its slots or with them, and then the store of now again."""
         if not self.backups:
             return Deed(lambda: None)
-        kept, length, published = self.backups[act.a % len(self.backups)]
-        return Deed(lambda: self._restored(kept, length, published, with_slots=bool(act.b % 2)))
+        kept, dumps, length, published = self.backups[act.a % len(self.backups)]
+        return Deed(lambda: self._restored(kept, dumps, length, published, with_slots=bool(act.b % 2)))
 
-    def _restored(self, kept: Path, length: int, published: int, *, with_slots: bool) -> None:
+    def _restored(self, kept: Path, dumps: dict[str, str], length: int, published: int, *, with_slots: bool) -> None:
         parts = [self.made.root, *([self.made.deployment.slots] if with_slots else [])]
+        present = databases.keep(self.made.root)
+        databases.put_back(dumps)
         for part in parts:
             part.rename(part.with_name(f"now-{part.name}"))
             shutil.copytree(kept / part.name, part)
-        copied, found = self.made.deployment.places().copies and not self.copy_away, ""
+        copied, found = self.has_copy and not self.copy_away, ""
         try:
             findings = checking.check_all(self.made.deployment).findings
             found = "rolled back" if any(one.kind == "rolled back" for one in findings) else "served"
@@ -340,6 +355,8 @@ class Life(Forgetting):
         for part in parts:
             shutil.rmtree(part)
             part.with_name(f"now-{part.name}").rename(part)
+        databases.put_back(present)
+        databases.discard(present)
         seen = "refused" if copied or not with_slots else "rolled back" if published < self.published else "served"
         if length == self.length:  # no key died since; places in the log may have been fixed
             seen = "rolled back" if published < self.published and found == "rolled back" else "served"

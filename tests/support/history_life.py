@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class Chronicle:
         self.model = Model(LIFETIMES, LATE_DAYS)
         self.files: list[tuple[Path, Sequence[Event] | Line]] = []
         self.plans: list[tuple[Plan, Targets, int]] = []
-        self.backups: list[tuple[Path, int, int]] = []
+        self.backups: list[tuple[Path, dict[str, str], int, int]] = []
         self.serial = 0
         self.published = 0
         self.asked: dict[int, int] = {}
@@ -80,6 +80,7 @@ class Chronicle:
         self.begun: dict[str, Plan] = {}
         self.drafted: dict[str, Plan] = {}
         self.copy_away = False
+        self.promoted = False
         self.opening: set[str] = set()
         self._entries: list[Mapping[str, Any]] = []
         self._at(columns.day_of(FIRST_DAY))
@@ -113,6 +114,8 @@ class Chronicle:
     def _before(self, act: Act) -> list[Act]:
         """As the branch's service: a day that is over is closed, what comes is taken in on the day that is open."""
         held, first = self.model.open_day, []
+        if act.kind == "promote":
+            first += [Act("now"), Act("lapse"), *([Act("close")] if held is not None else [])]
         if act.kind in ("open", "deliver", "register", "unpark") and held is not None and held < self.today:
             first.append(Act("close"))
         if (
@@ -125,7 +128,7 @@ class Chronicle:
 
     def _do(self, act: Act) -> None:
         deed: Deed = getattr(self, f"_{act.kind}")(act)
-        if self._done(deed, act.crashes[:1]):
+        if self._done(deed, () if act.kind == "promote" else act.crashes[:1]):
             return
         for at in act.crashes[1:]:
             self._reopened(at)
@@ -140,18 +143,7 @@ class Chronicle:
 
     def _same(self, deed: Deed) -> Deed:
         """What is left of it to do."""
-        no = (StateError, SealedError)
-        return Deed(
-            deed.run,
-            (),
-            no,
-            repeats=True,
-            delivered=deed.delivered,
-            content=deed.content,
-            targets=deed.targets,
-            after=deed.after,
-            plan=deed.plan,
-        )
+        return replace(deed, kinds=(), no=(StateError, SealedError, *deed.no), must=False, repeats=True, again=False)
 
     def _done(self, deed: Deed, crashes: tuple[int, ...]) -> bool:
         """Run it; whether it came to its end."""
@@ -228,6 +220,8 @@ class Chronicle:
             self._erased(entry, deed)
         elif kind == "lapse":
             self._lapsed(entry)
+        elif kind == "promote":
+            model.said["copy-promoted"] += 1
         else:
             raise AssertionError(f"an entry of kind {kind}")
 

@@ -108,12 +108,11 @@ def _other(name: str, folder: Path, seed: bytes) -> Copy:
 
 
 def _open_slot(folder: Path, slots: Path) -> None:
-    """The open day's slot: its keys stayed where the store was; custodians give them anew."""
-    day_slot = OpenDaySlot(folder, slot_uri(slots, "open"))
-    if any(folder.glob("open-*.sealed")):
-        day_slot.renew()
-    else:
-        OpenDaySlot.create(folder, slot_uri(slots, "open"))
+    """The open day's slot: its keys stayed where the store was; custodians give them anew.
+
+    A promotion that was cut off may have left the slot without what it seals: it is made anew whatever is there.
+    """
+    OpenDaySlot(folder, slot_uri(slots, "open")).renew()
 
 
 def _note(folder: Path, slots: Path, policy: Policy, name: str, clock: Clock, seed: bytes) -> None:
