@@ -1,9 +1,8 @@
-"""A copy's process, the shipped one behind real HTTP, is killed at any durable write while it follows or forgets."""
+"""A copy's processes, the shipped ones behind real HTTP, are killed at any durable write of following or forgetting."""
 
 from __future__ import annotations
 
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -39,11 +38,10 @@ class Served:
         return self.folder.with_name("armed")
 
     def again(self) -> None:
-        """Start it where it was killed."""
-        if self.child.poll() is not None:
-            assert self.child.returncode == -signal.SIGKILL
-            self.child.communicate()
-            self.child = _start(self.folder, self.port)[0]
+        """Kill all of it, and start it."""
+        self.child.kill()
+        self.child.communicate()
+        self.child = _start(self.folder, self.port)[0]
 
 
 def _start(folder: Path, port: int) -> tuple[subprocess.Popen[str], str]:
@@ -83,15 +81,20 @@ def _in_step(made: TestStore, copy: Served) -> None:
 
 
 def _kills(made: TestStore, copy: Served, prepare: Callable[[int], object], act: Callable[[int], object]) -> int:
-    """Do an act again and again, the copy killed one write later each time; how many kills there were."""
+    """Do an act again and again, the copy's worker killed one write later each time; how many kills there were.
+
+    Every other time its service is killed, too; else it goes on with a new worker.
+    """
     for killed, at in enumerate(range(1, MOST, PACE)):
         prepare(at)
         copy.armed.write_text(str(at))
         with suppress(UnheldError):
             act(at)
-        over = copy.child.poll() is None
+        over = copy.armed.exists()
         copy.armed.unlink(missing_ok=True)
-        copy.again()
+        assert copy.child.poll() is None
+        if killed % 2:
+            copy.again()
         _in_step(made, copy)
         if over:
             return killed

@@ -86,16 +86,17 @@ def _copy_parser(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def _copy(given: argparse.Namespace) -> tuple[str, int]:
     from unheld_branch.copies import serving
     from unheld_branch.copies.keeper import Keeper
+    from unheld_branch.copies.worker import Desk
     from unheld_branch.kernel.clock import machine_clock
     from unheld_branch.store import copying
 
     if given.act == "promote":
         return _promote(given.folder)
-    keeper = Keeper(given.folder, copying.slots_of(given.folder), machine_clock().now)
-    server = serving.listening(given.listen, keeper)
+    desk = Desk(Keeper(given.folder, copying.slots_of(given.folder), machine_clock().now))
+    server = serving.listening(given.listen, desk)
     place = given.listen.rpartition(":")[0]
-    print(f"{PROGRAM}: copy {given.folder} at http://{place}:{server.server_port}#{keeper.key.hex()}", flush=True)
-    serving.run(server)
+    print(f"{PROGRAM}: copy {given.folder} at http://{place}:{server.server_port}#{desk.key.hex()}", flush=True)
+    serving.run(server, desk.look)
     return "ended", 0
 
 

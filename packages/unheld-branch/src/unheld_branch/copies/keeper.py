@@ -40,6 +40,8 @@ class Keeper:
         self._doors: dict[bytes, _Door] = {}
         self._replica: Replica | None = None
         self._writing = b""
+        self.over = False
+        """Whether something was destroyed, or the last exchange has ended: time to let go of this memory."""
 
     @property
     def key(self) -> bytes:
@@ -76,7 +78,7 @@ class Keeper:
     def _letter(self, data: bytes) -> bytes:
         door = self._doors.get(letters.door_of(data))
         if door is None or door.until <= self._now():
-            raise StateError("no such exchange: knock again")
+            raise StateError(letters.NO_DOOR)
         said, blob = letters.open_letter(data, door.line, door.private)
         ask, reply = letters.ask_of(said, blob, door.line, door.used, self._branch(said))
         door.used += 1
@@ -104,8 +106,10 @@ class Keeper:
         return crypto.sign_public(bytes.fromhex(str(seed)) if isinstance(seed, str) and len(seed) == 64 else b"\0" * 32)
 
     def _act(self, ask: Ask, door: _Door) -> tuple[Document, bytes]:
-        if ask.act == "end":
+        if ask.act in letters.LAST:
             del self._doors[door.line.digest]
+            self.over |= ask.act == "finish" or not any(one.used for one in self._doors.values())
+        if ask.act == "end":
             self._let_go()
             return {}, b""
         if ask.act == "make":

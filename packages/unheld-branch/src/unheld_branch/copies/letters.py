@@ -33,6 +33,9 @@ PATH = "/v1/copy"
 BYTES_MOST = 32 << 20
 DOOR_BYTES = 32
 ACTS = ("make", "standing", "sums", "rows", "step", "finish", "missing", "file", "end")
+LAST = ("finish", "end")
+"""Acts that end their exchange: what comes next begins with a knock."""
+NO_DOOR = "no such exchange: knock again"
 _ERRORS = {
     name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, UnheldError)
 }

@@ -29,6 +29,10 @@ PINS = "copies.pins.json"
 SECONDS = 60.0
 
 
+class _NoDoorError(AwayError):
+    """Another exchange of this store destroyed something, and took this one's door with it."""
+
+
 class FarCopy:
     """A copy behind a transport. `key` is its public key as pinned, `seed` what the branch signs with."""
 
@@ -94,6 +98,15 @@ class FarCopy:
         self._line = None
 
     def _ask(self, ask: Ask) -> tuple[signed.Document, bytes]:
+        begins = self._line is None
+        try:
+            return self._said(ask)
+        except _NoDoorError:
+            if not begins:
+                raise
+            return self._said(ask)
+
+    def _said(self, ask: Ask) -> tuple[signed.Document, bytes]:
         if self._line is None:
             self._knock()
         line = self._line
@@ -103,10 +116,13 @@ class FarCopy:
         data, about = letters.letter(ask, line, self._number, public, self._seed())
         self._number += 1
         try:
-            return letters.open_answer(self._call(data), about, self._key, private)
+            came = self._call(data)
+            if ask.act in letters.LAST:
+                self._line = None
+            return letters.open_answer(came, about, self._key, private)
         except (AwayError, WrongKeyError, VerificationError) as error:
             self._line = None
-            if isinstance(error, RolledBackError):
+            if isinstance(error, RolledBackError | _NoDoorError):
                 raise
             raise AwayError(f"copy {self._name}: {error}") from None
 
@@ -126,7 +142,8 @@ class FarCopy:
             raise
         if words := _refused(came):
             self._line = None
-            raise AwayError(f"copy {self._name} refused: {words}")
+            kind = _NoDoorError if words == letters.NO_DOOR else AwayError
+            raise kind(f"copy {self._name} refused: {words}")
         return came
 
 

@@ -10,18 +10,31 @@ import resource
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Timer
 from types import FrameType
+from typing import Protocol
 
 from unheld_branch.copies import letters
-from unheld_branch.copies.keeper import Keeper
 from unheld_verify.errors import StateError, UsageError
 
 LINE_SECONDS = 60
 LINES_MOST = 32
+
+
+class Answering(Protocol):
+    """A keeper, or the desk that stands for one."""
+
+    def handle(self, data: bytes) -> bytes:
+        """Answer one message."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...
 
 
 class _Server(ThreadingHTTPServer):
@@ -30,12 +43,17 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, place: tuple[str, int], family: socket.AddressFamily, keeper: Keeper) -> None:
+    def __init__(self, place: tuple[str, int], family: socket.AddressFamily, keeper: Answering) -> None:
         self.address_family = family
+        self.watch: Callable[[], None] = lambda: None
         self.keeper = keeper
         self.desk = ThreadPoolExecutor(max_workers=1)
         self.lines = threading.BoundedSemaphore(LINES_MOST)
         super().__init__(place, _Line)
+
+    def service_actions(self) -> None:
+        """What the service looks at all the time."""
+        self.watch()
 
 
 class _Line(BaseHTTPRequestHandler):
@@ -85,7 +103,7 @@ class _Line(BaseHTTPRequestHandler):
         """Write down nobody's address."""
 
 
-def listening(place: str, keeper: Keeper) -> _Server:
+def listening(place: str, keeper: Answering) -> _Server:
     """A server at `ADDRESS:PORT` (port 0: one that is free). Raises UsageError, StateError where it is taken."""
     host, _, port = place.rpartition(":")
     try:
@@ -99,8 +117,8 @@ def listening(place: str, keeper: Keeper) -> _Server:
         raise StateError(f"{place}: cannot listen there: {error}") from None
 
 
-def run(server: _Server) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is being written."""
+def run(server: _Server, watch: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT, or until `watch` raises; then finish what is being written."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would be a copy of the secrets
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -108,6 +126,9 @@ def run(server: _Server) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    server.serve_forever(poll_interval=0.2)
-    server.desk.submit(server.keeper.close).result()
-    server.server_close()
+    server.watch = watch
+    try:
+        server.serve_forever(poll_interval=0.2)
+    finally:
+        server.desk.submit(server.keeper.close).result()
+        server.server_close()

@@ -11,7 +11,6 @@ import os
 import pickle
 import signal
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -83,14 +82,11 @@ class Beside(Generic[_T]):
 def begin(work: Callable[[], _T]) -> Beside[_T]:
     """Let `work` go on in a fork. It computes and nothing else: no file, no lock, no library that keeps threads."""
     shared = os.fdopen(os.memfd_create("unheld"), "w+b")
-    with warnings.catch_warnings():
-        # Newer Pythons warn that a lock of another thread stays shut in the child: such work takes none.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        try:
-            pid = os.fork()
-        except OSError:
-            shared.close()
-            raise
+    try:
+        pid = process.fork()
+    except OSError:
+        shared.close()
+        raise
     if not pid:
         _end(work, shared)
     return Beside(pid, shared)

@@ -1,9 +1,11 @@
-"""Hardening of a process that will hold keys: no core file, no ptrace by its user, no swap if allowed."""
+"""Hardening of a process that will hold keys: no core file, no ptrace by its user, no swap if allowed. And its fork."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import resource
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,13 @@ def harden(*, lock_memory: bool = False) -> Hardening:
     no_dump = hasattr(libc, "prctl") and libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0
     locked = lock_memory and hasattr(libc, "mlockall") and libc.mlockall(_MCL_CURRENT_AND_FUTURE) == 0
     return Hardening(no_core=True, no_dump=no_dump, locked_memory=locked)
+
+
+def fork() -> int:
+    """As `os.fork`. Newer Pythons warn: a lock of another thread stays shut in the child. See that it takes none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def memory_is_locked() -> bool:
