@@ -18,10 +18,10 @@ demo: setup
 	@$(BIN)/unheld demo --out demo
 
 test: debian
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not long"
+	$(BIN)/pytest -n 2 -m "not slow and not long"
 
 test-slow: debian
-	$(BIN)/pytest -n 2 --dist loadgroup -m "slow and not long"
+	$(BIN)/pytest -n 2 -m "slow and not long"
 
 # What reaches the database of a store, once more with every database in PostgreSQL: commits, crashes, copies put back,
 # copies promoted, and random histories of every act. What stands above a commit is the same on both: `test-all` shows it.
@@ -30,7 +30,7 @@ STORES := $(addprefix tests/,unit/test_workflows_day.py unit/test_workflows_eras
 	faults/test_log_outbox.py faults/test_copies_promoted.py property/test_histories_store.py)
 ABOVE := $(addprefix tests/,unit/test_workflows_*.py unit/test_branch_*.py unit/test_demands_holdings.py unit/test_exit_*.py \
 	faults/test_exit_crash.py)
-ON_POSTGRESQL := UNHELD_TEST_DATABASE=postgresql $(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not long and not sqlite"
+ON_POSTGRESQL := UNHELD_TEST_DATABASE=postgresql $(BIN)/pytest -n 2 -m "not slow and not long and not sqlite"
 
 test-postgresql: debian
 	$(ON_POSTGRESQL) $(STORES)
@@ -66,7 +66,7 @@ ROOMS := */unheld_verify/*,*/unheld_custodian/*,*/unheld_branch/keys/*,*/unheld_
 
 coverage: debian
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -n 2 --dist loadgroup -m "not slow and not long" $(COVERING)
+	$(BIN)/coverage run -m pytest -n 2 -m "not slow and not long" $(COVERING)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --include="*/unheld_branch/store/*" --fail-under=95
 	$(BIN)/coverage report --include="$(ROOMS)" --fail-under=100

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import signal
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 if TYPE_CHECKING:
     from tests.support.stores import TestStore
+
+ROOT = Path(__file__).parents[1]
 
 # A slow or busy machine, or the first use of Hypothesis' Unicode tables, is no failure of a promise.
 settings.register_profile("unheld", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -19,12 +25,25 @@ settings.load_profile("unheld")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A module's tests share a process and what its fixtures made, but for those that are long and share nothing."""
-    for item in items:
-        if not item.get_closest_marker("spread"):
-            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+class _Modules(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """A module's tests share a process and what its fixtures made, but for those that are long and share nothing.
+
+    These, marked `spread`, come last one by one, so that no process waits long for the other.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = super()._split_scope(nodeid)
+        return nodeid if _is_spread(module) else module
+
+
+@cache
+def _is_spread(module: str) -> bool:
+    return "pytestmark = pytest.mark.spread" in (ROOT / module).read_text("utf-8")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Modules:
+    """How the tests are shared out, whatever `--dist` says."""
+    return _Modules(config, log)
 
 
 @pytest.fixture(scope="session")
