@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,17 +74,17 @@ def drawn(seeds: range) -> None:
             raise
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("shard", range(4))
+@pytest.mark.sqlite
+@pytest.mark.parametrize("shard", range(8))
 def test_hundreds_of_histories_break_no_promise(shard: int) -> None:
     """The same of histories that are the same each time."""
-    drawn(range(shard * 50, shard * 50 + 50))
+    drawn(range(shard * 25, shard * 25 + 25))
 
 
 @pytest.mark.long
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_ten_thousand_histories_break_no_promise(shard: int) -> None:
-    """The same of many more, under seeds of their own."""
-    first = 100_000 + shard * HISTORIES
+    """The same of many more, under seeds of their own, which UNHELD_TEST_SEED moves: each night can live others."""
+    first = int(os.environ.get("UNHELD_TEST_SEED", "100000")) + shard * HISTORIES
     drawn(range(first, first + HISTORIES))

@@ -91,7 +91,7 @@ class Reader:
         )
         read = bad = 0
         for number, group in enumerate(self._groups(self._batches(source, raw))):
-            if number == 0:
+            if number == 0 and _rows(group) > LOOK_ROWS:
                 self._look(group, context, source.name)
             found = assemble(group, context, self._owner)
             read += _rows(group)
