@@ -136,7 +136,7 @@ def door(value: Any, public: bytes) -> bytes:
     return b64(document["key"])
 
 
-def _framed(plain: bytes) -> bytes:
+def framed(plain: bytes) -> bytes:
     """What stands in a plaintext of whole steps of 4,096."""
     length = int.from_bytes(plain[:4])
     must(len(plain) == -(-(4 + length) // 4096) * 4096 and not any(plain[4 + length :]), "padded otherwise")
@@ -146,7 +146,7 @@ def _framed(plain: bytes) -> bytes:
 def ask(letter: Any, private: bytes, door_key: bytes, asker: bytes) -> Said:
     """The ask in a letter to a door."""
     must(letter["door"] == sha(door_key)[:8].hex() and letter["kind"] == "letter", "for another door")
-    opened = _framed(unsealed(private, b64(letter["sealed"]), b"unheld/v1/letter" + address(letter, "to")))
+    opened = framed(unsealed(private, b64(letter["sealed"]), b"unheld/v1/letter" + address(letter, "to")))
     one = said(parsed(opened), "ask")
     _fields(one.document, "act", "store", "set", "to", "from", "at", "nonce", "reply", "body")
     by(one, asker)
@@ -159,7 +159,7 @@ def answered(value: Any, asked: Said, private: bytes, public: bytes) -> Any:
     document = by(said(value, "answer"), public)
     _fields(document, "store", "set", "from", "at", "ask", "sealed")
     must(document["ask"] == asked.digest.hex() and address(document, "from") == address(asked.document, "to"), "whose?")
-    return parsed(_framed(unsealed(private, b64(document["sealed"]), b"unheld/v1/answer" + asked.digest)))
+    return parsed(framed(unsealed(private, b64(document["sealed"]), b"unheld/v1/answer" + asked.digest)))
 
 
 # set.md
