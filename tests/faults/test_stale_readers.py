@@ -7,7 +7,8 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -15,11 +16,19 @@ import pytest
 
 from tests.support.acts import secrets
 from tests.support.calls import ALICE, BOB, FIRST, Call, calls, held, trees
+from tests.support.ceremony import plan_of
+from tests.support.served import founded
 from tests.support.stores import TestStore, made_store
 from unheld.testing import memory
 from unheld_branch.keys.parties import root as root_nodes
 from unheld_branch.store.copying import slots_of
-from unheld_verify.errors import UnheldError
+from unheld_custodian.kept import NAME
+from unheld_custodian.state import decode
+from unheld_custodian.state import secrets as secrets_of
+from unheld_slots.sealed import SealedState
+from unheld_slots.slot import FileSlot
+from unheld_verify import columns
+from unheld_verify.errors import NotAllowedError, UnheldError
 
 MEMORY = pytest.mark.skipif(
     not (os.environ.get("CI") or Path("/proc/self/mem").exists()), reason="memory is read through /proc"
@@ -57,16 +66,35 @@ def test_a_snapshot_of_the_database_taken_before_opens_under_no_key_that_lives(m
     assert held(made, "tel:" + BOB) == [(FIRST, 3600)]
 
 
-def family(pid: int) -> list[int]:
-    """A process and those that descend from it, all that live."""
-    parents = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it ended meanwhile
-            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-    found = [pid]
-    for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
-    return found
+@MEMORY
+def test_the_memory_of_a_custodian_holds_nothing_erased(tmp_path: Path) -> None:
+    """It serves for months: what it held of a column is nowhere in its processes a moment after the erasure."""
+    with founded(tmp_path) as (world, running):
+        world.ask(0, "open", {"day": columns.day_text(world.today)})
+        before = component(tmp_path)
+        until_held(running.process.pid, before, [0, len(before)])
+
+        world.ask(0, "erase", {"plan": plan_of("day", world.today, made=world.today)})
+        over = before - component(tmp_path)
+        assert len(over) > 3
+        until_held(running.process.pid, over, [0, 0])
+        assert world.ask(0, "open", {"day": columns.day_text(world.today)})["index"] == 0
+
+
+def until_held(pid: int, secrets_: Collection[bytes], wanted: list[int]) -> None:
+    """Wait until a process, and the one that descends from it, hold so many of these secrets."""
+    until, held_ = time.monotonic() + 20, list[int]()
+    while held_ != wanted:
+        assert time.monotonic() < until, held_
+        time.sleep(0.1)
+        with suppress(NotAllowedError):  # one ended while it was looked at
+            held_ = [memory.count(one, secrets_) for one in memory.family(pid)]
+
+
+def component(folder: Path) -> frozenset[bytes]:
+    """What a custodian's disk and slot open."""
+    sealed = SealedState(folder / "c0", NAME, FileSlot.open(folder / "0.slot"))
+    return secrets_of(decode(sealed.load()))
 
 
 @pytest.fixture
@@ -94,11 +122,11 @@ def test_the_memory_of_a_copy_s_service_holds_nothing_forgotten(
     made.ingest(calls(Call(ALICE), Call(BOB)))
     row, before = party_key(made, "tel:" + ALICE), secrets(slots_of(tmp_path / COPY))
     with made.opened():
-        assert max(memory.count(one, list(before.values())) for one in family(process.pid)) > 0
-    assert len(family(process.pid)) == 2
+        assert max(memory.count(one, list(before.values())) for one in memory.family(process.pid)) > 0
+    assert len(memory.family(process.pid)) == 2
 
     made.forget("tel:" + ALICE)
 
     over = [secret for which, secret in before.items() if which not in secrets(slots_of(tmp_path / COPY))]
     assert len(over) == 1
-    assert [memory.count(one, [*over, row]) for one in family(process.pid)] == [0, 0]
+    assert [memory.count(one, [*over, row]) for one in memory.family(process.pid)] == [0, 0]

@@ -7,8 +7,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import date
+from itertools import chain
 from pathlib import Path
 
 from tests.support import processes
@@ -55,8 +56,9 @@ class Far:
         return self.folder / f"c{index}", self.folder / f"c{index}.slot"
 
     def memory(self, index: int) -> Dump:
-        """A custodian's living memory."""
-        return memory.dump(self.served[index].pid)
+        """A custodian's living memory: that of its service and of the process that holds its secrets."""
+        each = [memory.dump(pid) for pid in memory.family(self.served[index].pid)]
+        return Dump(*(tuple(chain.from_iterable(parts)) for parts in zip(*map(astuple, each), strict=True)))
 
     def at(self, second: int) -> None:
         """Set the clock of every host."""

@@ -20,6 +20,8 @@ from tests.support.ceremony import World
 from tests.support.served import BYTES, Served, command, founded, send, served
 from unheld_custodian import service
 from unheld_custodian.__main__ import _desk, main
+from unheld_custodian.acts import Known
+from unheld_custodian.desk import Desk
 from unheld_slots import durable
 from unheld_slots.slot import FileSlot
 from unheld_verify import canonical, columns, custody, signed
@@ -345,3 +347,22 @@ def test_trouble_with_the_disk_is_shown_to_the_person(tmp_path: Path) -> None:
     with served(tmp_path / "held", complains=True) as running:
         running.get()
         assert "Something does not work" in running.get().text
+
+
+@pytest.mark.parametrize("handed_on", [True, False])
+def test_a_clock_set_ahead_gains_nothing_by_a_new_process(tmp_path: Path, handed_on: bool) -> None:
+    """What a watch knew goes along: a day ahead in all while the service runs. Without it there would be another."""
+    start, ahead, known = 20_000 * 86_400, [0], Known()
+    slot = FileSlot.create(tmp_path / "slot")
+    Desk.create(tmp_path / "c", slot, "C", lambda: start)
+
+    def another() -> Desk:
+        given = known if handed_on else Known()
+        return Desk.open(tmp_path / "c", slot, lambda: start + ahead[0], lambda: 50.0, given)
+
+    another()
+    ahead[0] = 20 * 3600
+    assert not another().overview().jumped
+    ahead[0] = 40 * 3600
+
+    assert another().overview().jumped == handed_on

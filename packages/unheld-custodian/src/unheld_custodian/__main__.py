@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unheld_custodian import service
+from unheld_custodian.acts import Known
 from unheld_custodian.desk import Desk
 from unheld_custodian.pages import Key
 from unheld_slots import durable
@@ -62,23 +63,28 @@ def _serve(call: argparse.Namespace) -> int:
     folder: Path = call.folder.absolute()
     with service.listening(call.listen) as lines, service.listening(call.page, here=True) as page:
         durable.make_folders(folder)
-        with service.alone(folder):
-            desk = _desk(folder, call.slot, call.name)
+
+        def opened(known: Known, first: bool) -> tuple[Desk, str]:
+            desk = _desk(folder, call.slot, call.name, known)
+            if not first:
+                return desk, ""
             where = _where(folder, "{}:{}".format(*page.getsockname()[:2]), renew=Key(folder).is_new)
-            others = "for others: POST http://{}:{}/v1".format(*lines.getsockname()[:2])
-            service.run(desk, folder, lines, page, f"{where}\n{others}")
-    return 0
+            return desk, where + "\nfor others: POST http://{}:{}/v1".format(*lines.getsockname()[:2])
+
+        with service.alone(folder):
+            return service.run(opened, folder, lines, page)
 
 
-def _desk(folder: Path, uri: str | None, name: str | None) -> Desk:
+def _desk(folder: Path, uri: str | None, name: str | None, known: Known | None = None) -> Desk:
     slots = folder.with_name(f"{folder.name}.slot")
     if not _is_founded(folder):
         durable.make_folder(slots)
         name_slots(slots, {NAME: uri} if uri else {})
-        return Desk.create(folder, _empty(slot_uri(slots, NAME)), name or platform.node(), _now, _elapsed)
+        Desk.create(folder, _empty(slot_uri(slots, NAME)), name or platform.node(), _now)
+        return Desk.open(folder, open_slot(slot_uri(slots, NAME)), _now, _elapsed, known)
     if uri not in (None, slot_uri(slots, NAME)):
         raise UsageError(f"this custodian's secret is kept in {slot_uri(slots, NAME)}: leave --slot out")
-    desk = Desk.open(folder, open_slot(slot_uri(slots, NAME)), _now, _elapsed)
+    desk = Desk.open(folder, open_slot(slot_uri(slots, NAME)), _now, _elapsed, known)
     if name is not None and custodian_name(name) != desk.name:
         raise UsageError(f"this custodian is called {desk.name}, as its sets know it: leave --name out")
     return desk

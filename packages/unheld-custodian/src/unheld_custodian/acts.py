@@ -59,6 +59,10 @@ Times = Mapping[bytes, Now]
 """By headquarters, whose word on the date counts for its own sets alone; under nothing for what is of none."""
 
 
+Known = dict[bytes, tuple[int, float, int]]
+"""What a watch has found out. Who goes on in another process hands it on, else the clock may be set ahead anew."""
+
+
 class Watch:
     """Tells the time, and how much of it anybody vouches for. Who feeds a clock can set it ahead, step by step.
 
@@ -68,10 +72,12 @@ class Watch:
     clock that is held back holds no day open. Without `elapsed` every step of less than three days is believed.
     """
 
-    def __init__(self, clock: Callable[[], int], elapsed: Callable[[], float] | None) -> None:
+    def __init__(
+        self, clock: Callable[[], int], elapsed: Callable[[], float] | None, known: Known | None = None
+    ) -> None:
         self._clock = clock
         self._elapsed = elapsed
-        self._known: dict[bytes, tuple[int, float, int]] = {}
+        self._known = {} if known is None else known
 
     def now(self, whole: Whole) -> Times:
         """The time, given what is remembered of it."""

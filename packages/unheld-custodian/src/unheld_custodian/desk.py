@@ -1,7 +1,7 @@
 """A custodian's desk: bytes in, bytes out; and what the person at it sees and does.
 
 One desk a process, and one process a folder: whoever opens it holds a lock. Calls from several threads are taken one
-after another. Doors (keys to seal letters to) are in memory only, one a set, new every hour.
+after another. Doors (keys to seal letters to) are in memory only, one a set, new every hour and in every process.
 
 What nobody signed is answered with {"v":1,"kind":"refused","words":…} in clear; what was signed by who may ask, with
 a sealed answer, errors too. A letter to a door that is gone is answered with the door that is there.
@@ -68,9 +68,11 @@ class Desk:
     Give `elapsed` wherever somebody else may set the clock (`acts.Watch`).
     """
 
-    def __init__(self, sealed: SealedState, clock: Callable[[], int], elapsed: Elapsed = None) -> None:
+    def __init__(
+        self, sealed: SealedState, clock: Callable[[], int], elapsed: Elapsed = None, known: acts.Known | None = None
+    ) -> None:
         self._kept = Kept(sealed)
-        self._watch = acts.Watch(clock, elapsed)
+        self._watch = acts.Watch(clock, elapsed, known)
         self._doors: dict[Place, list[_Door]] = {}
         self._lapsed: dict[bytes, int] = {}
         self._lock = RLock()
@@ -87,9 +89,15 @@ class Desk:
         return cls.open(folder, slot, clock, elapsed)
 
     @classmethod
-    def open(cls, folder: Path, slot: Slot, clock: Callable[[], int], elapsed: Elapsed = None) -> Desk:
-        """The custodian in a folder, finishing what a crash cut short. Raises what `SealedState.load` raises."""
-        desk = cls(SealedState(folder, NAME, slot), clock, elapsed)
+    def open(
+        cls, folder: Path, slot: Slot, clock: Callable[[], int], elapsed: Elapsed = None,
+        known: acts.Known | None = None,
+    ) -> Desk:  # fmt: skip
+        """The custodian in a folder, finishing what a crash cut short. Raises what `SealedState.load` raises.
+
+        `known` is filled with what its watch finds out, and goes on from what stands in it.
+        """
+        desk = cls(SealedState(folder, NAME, slot), clock, elapsed, known)
         desk.tick()
         return desk
 
@@ -97,6 +105,11 @@ class Desk:
     def name(self) -> str:
         """What it is called."""
         return self._kept.whole.name
+
+    @property
+    def lost(self) -> bool:
+        """Whether a secret was destroyed that this process's memory may still hold: end it."""
+        return self._kept.lost
 
     def handle(self, data: bytes) -> bytes:
         """Answer what came over a line. Never raises for what came."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unheld_custodian.moves import noted
-from unheld_custodian.state import Whole, decode, encode
+from unheld_custodian.state import Whole, decode, encode, secrets
 from unheld_slots import durable
 from unheld_slots.sealed import SealedState
 from unheld_slots.slot import Slot
@@ -24,11 +24,13 @@ _TAG = 8
 class Kept:
     """The memory as it is on the disk. After a failed write it is read again, so that nothing is believed written.
 
+    `lost`: whether it let go of a secret, which stays in this process's memory for as long as that lives.
     `trouble`: what reading or writing last failed with. It may name paths: it is for the person here, not for a line.
     """
 
     def __init__(self, sealed: SealedState) -> None:
         self.trouble: UnheldError | None = None
+        self.lost = False
         self._sealed = sealed
         self._read: Whole | None = None
 
@@ -80,6 +82,7 @@ class Kept:
             with self._disk():
                 self._sealed.replace(encode(after))
             self._read = after
+            self.lost |= not secrets(before) <= secrets(after)
         return after
 
     @contextmanager

@@ -10,14 +10,21 @@ import asyncio
 import contextlib
 import ipaddress
 import json
+import os
 import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
+from functools import partial
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import uvicorn
 from starlette.requests import Request
@@ -25,6 +32,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from unheld_custodian.acts import Known
 from unheld_custodian.desk import Desk
 from unheld_custodian.pages import Pages, body_of
 from unheld_slots import durable, locks
@@ -35,6 +43,10 @@ LINES_MOST = 64
 LINE_SECONDS = 120
 TICK_SECONDS = 60
 FIGURES = "status.json"
+_AGAIN = 75
+"""Exit code of a child that lost a secret: begin another."""
+Opened = Callable[[Known, bool], tuple[Desk, str]]
+"""Opens a custodian's desk, given what its watch knows; where it is the first time, also what to print."""
 _FREEZE, _LOCK = "freeze-now", "lock"
 
 
@@ -75,7 +87,13 @@ class _ShortLine(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """One of two servers: signals are for both."""
+    """One of two servers: signals are for both, and both end when their desk lost a secret."""
+
+    desk: Desk | None = None
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: whether it is over."""
+        return await super().on_tick(counter) or (self.desk is not None and self.desk.lost)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -118,15 +136,99 @@ def freeze_as_told(desk: Desk, folder: Path) -> None:
         durable.remove_file(folder / _FREEZE)
 
 
-def run(desk: Desk, folder: Path, lines: socket.socket, page: socket.socket, ready: str) -> None:
-    """Print `ready` and serve until SIGTERM or SIGINT, then finish what is being written."""
+def run(opened: Opened, folder: Path, lines: socket.socket, page: socket.socket) -> int:
+    """Serve until SIGTERM or SIGINT, then finish what is being written; gives the exit code.
+
+    What Python freed stays in a process's memory. So this process reads no secret: one that it forks does, ends once
+    it destroyed any, and the next one begins. Who connects meanwhile waits for a moment. Raises what `opened` raises.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would be a copy of the secrets
-    asyncio.run(_serve(desk, folder, lines, page, ready))
+    children: list[int] = []
+    stopping: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stopping.append(number)
+        for pid in children:
+            os.kill(pid, number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        code = _AGAIN
+        first, known = True, Known()
+        while code == _AGAIN and not stopping:
+            code, known = _child(partial(_work, opened, folder, lines, page, known, first), children, stopping)
+            first = False
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if stopping and code in (_AGAIN, -signal.SIGTERM, -signal.SIGINT):
+        return 0
+    if code < 0:  # who killed it meant this service
+        os.kill(os.getpid(), -code)
+    return code
 
 
-async def _serve(desk: Desk, folder: Path, lines: socket.socket, page: socket.socket, ready: str) -> None:
+def _child(work: Callable[[Connection], int], children: list[int], stopping: list[int]) -> tuple[int, Known]:
+    """(exit code of `work` in a fork, what its watch knew). It ends when this process does. Raises what it raised."""
+    here, there = Pipe()
+    pid = os.fork()
+    if not pid:
+        here.close()
+        _end(work, there)
+    there.close()
+    known = Known()
+    with here:
+        children.append(pid)
+        if stopping:
+            os.kill(pid, stopping[0])
+        status = os.waitpid(pid, 0)[1]
+        children.clear()
+        if here.poll():
+            with contextlib.suppress(EOFError):
+                known = here.recv()
+    if isinstance(known, UnheldError):
+        raise known
+    return os.waitstatus_to_exitcode(status), known
+
+
+def _end(work: Callable[[Connection], int], line: Connection) -> NoReturn:
+    """A child's whole life: nothing of its parent's clean-up runs in it."""
+    code = 1
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        code = work(line)
+    except UnheldError as error:
+        line.send(error)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _work(
+    opened: Opened, folder: Path, lines: socket.socket, page: socket.socket, known: Known, first: bool, end: Connection
+) -> int:
+    desk, ready = opened(known, first)
+    if ready:
+        print(ready, flush=True)
+    if not desk.lost:
+        asyncio.run(_serve(desk, folder, (lines, page), end))
+    if not desk.lost:
+        return 0
+    end.send(known)
+    return _AGAIN
+
+
+async def _serve(desk: Desk, folder: Path, sockets: tuple[socket.socket, socket.socket], end: Connection) -> None:
+    lines, page = sockets
     pages = Pages(desk, folder, page.getsockname()[1])
     servers = [_server(Carrier(desk, folder)), _server(pages)]
+    for server in servers:
+        server.desk = desk
+    asyncio.get_running_loop().add_reader(end.fileno(), os._exit, 1)  # the parent was killed: so is this one
 
     def stop() -> None:
         for server in servers:
@@ -134,7 +236,6 @@ async def _serve(desk: Desk, folder: Path, lines: socket.socket, page: socket.so
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    print(ready, flush=True)
     ticking = asyncio.create_task(_every_minute(desk, folder, pages))
     await asyncio.gather(servers[0].serve([lines]), servers[1].serve([page]))
     ticking.cancel()

@@ -145,6 +145,16 @@ class Whole:
 _HINTS: dict[Any, dict[str, Any]] = {kind: get_type_hints(kind) for kind in (State, Ceremony, Request, Whole)}
 
 
+def secrets(whole: Whole) -> frozenset[bytes]:
+    """Everything in it that opens something, or could be walked on from; not the seeds, which only sign."""
+    found = [one.month_key for one in whole.sets.values()]
+    for state in whole.sets.values():
+        found += [*state.chains.values(), *state.keys.values(), *state.park.values()]
+    for ceremony in whole.ceremonies.values():
+        found += [ceremony.transport, *ceremony.drawn.values()]
+    return frozenset(found) - {b""}
+
+
 def encode(whole: Whole) -> bytes:
     """The plaintext of the sealed state."""
     header = canonical.encode({"v": VERSION, **_written(whole)})
