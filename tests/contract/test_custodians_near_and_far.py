@@ -20,6 +20,7 @@ from unheld.testing.simdisk import Disk, MemorySlot
 from unheld_branch.custody.http import HttpTransport
 from unheld_custodian import service
 from unheld_custodian.desk import Desk
+from unheld_slots.listening import listening
 from unheld_slots.slot import FileSlot, Slot
 from unheld_verify import canonical, columns, crypto, custody, note, parked, signed
 from unheld_verify.custody import BRANCH, Transport
@@ -47,7 +48,7 @@ class Far:
 @contextmanager
 def over_http(desk: Desk, folder: Path) -> Iterator[Far]:
     """The desk behind a socket of its service, in a thread."""
-    place = service.listening("127.0.0.1:0")
+    place = listening("127.0.0.1:0")
     server = service._server(service.Carrier(desk, folder))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([place])))
     thread.start()

@@ -74,7 +74,7 @@ def jumps(patch: pytest.MonkeyPatch) -> None:
 
 def steps(patch: pytest.MonkeyPatch) -> None:
     real = acts.Watch.__init__
-    patch.setattr(acts.Watch, "__init__", lambda self, clock, _elapsed: real(self, clock, None))
+    patch.setattr(acts.Watch, "__init__", lambda self, clock, _elapsed, known: real(self, clock, None, known))
 
 
 def forgotten_issues(patch: pytest.MonkeyPatch) -> None:

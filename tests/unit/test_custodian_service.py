@@ -20,9 +20,9 @@ from tests.support.ceremony import World
 from tests.support.served import BYTES, Served, command, founded, send, served
 from unheld_custodian import service
 from unheld_custodian.__main__ import _desk, main
-from unheld_custodian.acts import Known
 from unheld_custodian.desk import Desk
 from unheld_slots import durable
+from unheld_slots.listening import listening
 from unheld_slots.slot import FileSlot
 from unheld_verify import canonical, columns, custody, signed
 from unheld_verify.errors import StateError
@@ -161,7 +161,7 @@ def test_a_silent_line_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "LINE_SECONDS", 0.2)
 
     async def silent() -> bytes:
-        with service.listening("127.0.0.1:0") as listener:
+        with listening("127.0.0.1:0") as listener:
             server = service._server(Nothing())
             task = asyncio.create_task(server.serve([listener]))
             reader, writer = await asyncio.open_connection(*listener.getsockname())
@@ -352,17 +352,13 @@ def test_trouble_with_the_disk_is_shown_to_the_person(tmp_path: Path) -> None:
 @pytest.mark.parametrize("handed_on", [True, False])
 def test_a_clock_set_ahead_gains_nothing_by_a_new_process(tmp_path: Path, handed_on: bool) -> None:
     """What a watch knew goes along: a day ahead in all while the service runs. Without it there would be another."""
-    start, ahead, known = 20_000 * 86_400, [0], Known()
+    start, ahead = 20_000 * 86_400, [0]
     slot = FileSlot.create(tmp_path / "slot")
-    Desk.create(tmp_path / "c", slot, "C", lambda: start)
+    one = Desk.create(tmp_path / "c", slot, "C", lambda: start, lambda: 50.0)
+    for hours in (0, 20, 40):
+        assert not one.overview().jumped
+        ahead[0] = hours * 3600
+        known = one.watch.known if handed_on else None
+        one = Desk.open(tmp_path / "c", slot, lambda: start + ahead[0], lambda: 50.0, known)
 
-    def another() -> Desk:
-        given = known if handed_on else Known()
-        return Desk.open(tmp_path / "c", slot, lambda: start + ahead[0], lambda: 50.0, given)
-
-    another()
-    ahead[0] = 20 * 3600
-    assert not another().overview().jumped
-    ahead[0] = 40 * 3600
-
-    assert another().overview().jumped == handed_on
+    assert one.overview().jumped == handed_on

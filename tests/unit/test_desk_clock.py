@@ -159,7 +159,7 @@ def test_what_ran_is_on_the_disk_within_the_hour(world: World, ran: Ran) -> None
 def test_the_program_gives_its_custodian_such_a_clock(tmp_path: Path) -> None:
     """`unheld-custodian serve` runs with seconds that no setting changes, made or opened."""
     for _ in range(2):
-        elapsed = _desk(tmp_path / "c", None, "a")._watch._elapsed
+        elapsed = _desk(tmp_path / "c", None, "a").watch._elapsed
         assert elapsed is not None
         assert 0 < elapsed() <= elapsed()
 

@@ -19,6 +19,7 @@ from unheld_custodian.acts import Known
 from unheld_custodian.desk import Desk
 from unheld_custodian.pages import Key
 from unheld_slots import durable
+from unheld_slots.listening import listening
 from unheld_slots.places import name_slots, slot_uri
 from unheld_slots.slot import Slot, check_new, create_slot, open_slot
 from unheld_verify.errors import LockedError, NoStoreError, StateError, UnheldError, UsageError
@@ -61,15 +62,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(call: argparse.Namespace) -> int:
     folder: Path = call.folder.absolute()
-    with service.listening(call.listen) as lines, service.listening(call.page, here=True) as page:
+    with listening(call.listen) as lines, listening(call.page, here=True) as page:
         durable.make_folders(folder)
 
-        def opened(known: Known, first: bool) -> tuple[Desk, str]:
+        def opened(known: Known | None) -> Desk:
             desk = _desk(folder, call.slot, call.name, known)
-            if not first:
-                return desk, ""
-            where = _where(folder, "{}:{}".format(*page.getsockname()[:2]), renew=Key(folder).is_new)
-            return desk, where + "\nfor others: POST http://{}:{}/v1".format(*lines.getsockname()[:2])
+            if known is None:
+                print(_where(folder, "{}:{}".format(*page.getsockname()[:2]), renew=Key(folder).is_new))
+                print("for others: POST http://{}:{}/v1".format(*lines.getsockname()[:2]), flush=True)
+            return desk
 
         with service.alone(folder):
             return service.run(opened, folder, lines, page)
@@ -80,8 +81,7 @@ def _desk(folder: Path, uri: str | None, name: str | None, known: Known | None =
     if not _is_founded(folder):
         durable.make_folder(slots)
         name_slots(slots, {NAME: uri} if uri else {})
-        Desk.create(folder, _empty(slot_uri(slots, NAME)), name or platform.node(), _now)
-        return Desk.open(folder, open_slot(slot_uri(slots, NAME)), _now, _elapsed, known)
+        return Desk.create(folder, _empty(slot_uri(slots, NAME)), name or platform.node(), _now, _elapsed)
     if uri not in (None, slot_uri(slots, NAME)):
         raise UsageError(f"this custodian's secret is kept in {slot_uri(slots, NAME)}: leave --slot out")
     desk = Desk.open(folder, open_slot(slot_uri(slots, NAME)), _now, _elapsed, known)

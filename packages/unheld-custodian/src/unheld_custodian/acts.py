@@ -77,7 +77,7 @@ class Watch:
     ) -> None:
         self._clock = clock
         self._elapsed = elapsed
-        self._known = {} if known is None else known
+        self.known = dict(known or {})
 
     def now(self, whole: Whole) -> Times:
         """The time, given what is remembered of it."""
@@ -89,10 +89,10 @@ class Watch:
         if self._elapsed is None:
             return _now(known, clock, latest + JUMP_SECONDS, ran)
         elapsed = self._elapsed()
-        if self._known.get(key, (-1,))[0] != since:  # a new process, or somebody has just confirmed the date
+        if self.known.get(key, (-1,))[0] != since:  # a new process, or somebody has just confirmed the date
             ahead = min(JUMP_SECONDS, max(0, clock - since - ran) + RUNNING_SECONDS)
-            self._known[key] = (since, elapsed - ran, ahead)
-        _, began, ahead = self._known[key]
+            self.known[key] = (since, elapsed - ran, ahead)
+        _, began, ahead = self.known[key]
         ran = int(elapsed - began)
         return _now(known, clock, since + ran + ahead, ran)
 

@@ -72,7 +72,7 @@ class Desk:
         self, sealed: SealedState, clock: Callable[[], int], elapsed: Elapsed = None, known: acts.Known | None = None
     ) -> None:
         self._kept = Kept(sealed)
-        self._watch = acts.Watch(clock, elapsed, known)
+        self.watch = acts.Watch(clock, elapsed, known)
         self._doors: dict[Place, list[_Door]] = {}
         self._lapsed: dict[bytes, int] = {}
         self._lock = RLock()
@@ -95,7 +95,7 @@ class Desk:
     ) -> Desk:  # fmt: skip
         """The custodian in a folder, finishing what a crash cut short. Raises what `SealedState.load` raises.
 
-        `known` is filled with what its watch finds out, and goes on from what stands in it.
+        `known` is what the watch of the process before found out.
         """
         desk = cls(SealedState(folder, NAME, slot), clock, elapsed, known)
         desk.tick()
@@ -204,7 +204,7 @@ class Desk:
             yield self._settled()
 
     def _settled(self) -> acts.Times:
-        times = self._watch.now(self._kept.whole)
+        times = self.watch.now(self._kept.whole)
         days = {key: time.day for key, time in times.items()}
         if days != self._lapsed:
             self._kept.change(lambda whole: acts.lapsed(whole, times), times[b""].second, "let lapse what was due")

@@ -147,11 +147,9 @@ _HINTS: dict[Any, dict[str, Any]] = {kind: get_type_hints(kind) for kind in (Sta
 
 def secrets(whole: Whole) -> frozenset[bytes]:
     """Everything in it that opens something, or could be walked on from; not the seeds, which only sign."""
-    found = [one.month_key for one in whole.sets.values()]
-    for state in whole.sets.values():
-        found += [*state.chains.values(), *state.keys.values(), *state.park.values()]
-    for ceremony in whole.ceremonies.values():
-        found += [ceremony.transport, *ceremony.drawn.values()]
+    sets, ceremonies = whole.sets.values(), whole.ceremonies.values()
+    found = [k for one in sets for k in (one.month_key, *one.chains.values(), *one.keys.values(), *one.park.values())]
+    found += [k for one in ceremonies for k in (one.transport, *one.drawn.values())]
     return frozenset(found) - {b""}
 
 
