@@ -109,6 +109,8 @@ def two_days(life: Life) -> None:
     repeated(lambda: made.officer("custody", "beat").returncode)
     repeated(lambda: made.branch("open"))
     repeated(lambda: made.take_in(sources / f"cdr-{SECOND}.csv"))
+    # yesterday's secrets are gone, and with them each custodian's process and its doors: who is asked now, has the ask
+    repeated(lambda: made.officer("custody", "beat").returncode)
     life.moment("open")
     life.fails_then(lambda: made.branch("close"), cut="c0")
     life.robbed += made.rob(FIRST)
