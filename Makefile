@@ -78,7 +78,7 @@ fuzz: setup
 	@UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --locked --inexact --quiet --group fuzz
 	$(BIN)/python -m fuzz $(TARGETS) --seconds $(SECONDS) --runs $(RUNS)
 
-# Every change of one spot in `keys` that its tests do not see. Those that change nothing are told in docs/mutation.md.
+# Every change of one spot in `keys`, and which of them its tests do not see. An hour on two cores; what survives is to be explained.
 MUTANTS ?=
 mutation: setup
 	@UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --locked --inexact --quiet --group mutation
