@@ -276,7 +276,7 @@ Value = int | str | bytes | None
 def block_file(data: bytes, said: Json) -> dict[bytes, bytes]:
     """The sealed blocks of a file by their ids."""
     must((len(data), sha(data).hex()) == (said["bytes"], said["sha256"]), "journal.md: the file is another one")
-    table = parquet.read_table(BufferReader(data))
+    table = parquet.ParquetFile(BufferReader(data)).read()
     must(table.num_rows == said["blocks"], "journal.md: the blocks of a file are counted")
     return dict(zip(table["block_id"].to_pylist(), table["block"].to_pylist(), strict=True))
 

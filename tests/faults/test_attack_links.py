@@ -28,7 +28,7 @@ def made(tmp_path: Path) -> TestStore:
 def ids(made: TestStore) -> list[bytes]:
     """The id of every block on the disk now."""
     files = sorted((made.root / "blocks").rglob("*.parquet"))
-    return [id_ for file in files for id_ in pq.read_table(file)["block_id"].to_pylist()]
+    return [id_ for file in files for id_ in pq.ParquetFile(file).read()["block_id"].to_pylist()]
 
 
 def statements(made: TestStore, kind: str) -> list[dict[str, object]]:

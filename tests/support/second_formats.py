@@ -199,7 +199,7 @@ def _check_fields(fields: list[tuple[int, str, int]], cls: str) -> None:
 
 def check_file(data: bytes) -> None:
     """Refuse a file of blocks that no writer makes (block.md)."""
-    table = parquet.read_table(pa.BufferReader(data))
+    table = parquet.ParquetFile(pa.BufferReader(data)).read()
     schema = pa.schema([("block_id", pa.binary(16)), ("block", pa.binary())])
     must(table.schema.names == schema.names and table.schema.types == schema.types, "block.md: other columns")
     must(ascend(table["block_id"].to_pylist()), "block.md: blocks are sorted by id")

@@ -61,7 +61,7 @@ class BlockFile:
 
     def blocks(self, places: Sequence[int]) -> list[bytes]:
         """The sealed blocks at these places."""
-        found = pq.read_table(pa.BufferReader(self.version.read()), columns=["block"]).column("block")
+        found = pq.ParquetFile(pa.BufferReader(self.version.read())).read(["block"]).column("block")
         return [bytes(block) for block in found.take(pa.array(places, pa.int64())).to_pylist()]
 
 
@@ -173,7 +173,7 @@ def _take_blocks(version: Version, place: re.Match[str], found: Evidence) -> boo
 @lru_cache(maxsize=100_000)  # attacks on one growing recording read every file once
 def _block_ids(version: Version) -> npt.NDArray[np.uint8] | None:
     try:
-        table = pq.read_table(pa.BufferReader(version.read()), columns=["block_id"])
+        table = pq.ParquetFile(pa.BufferReader(version.read())).read(["block_id"])
     except (pa.ArrowException, KeyError):
         return None
     return np.frombuffer(b"".join(table.column("block_id").to_pylist()), np.uint8).reshape(-1, 16)

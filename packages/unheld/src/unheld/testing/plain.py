@@ -101,7 +101,7 @@ def _strings(values: Iterable[object]) -> pa.StringArray:
 
 def _parquet(path: Path) -> Iterator[pa.Table]:
     try:
-        table = pq.read_table(path, memory_map=True) if _has_text(pq.read_schema(path)) else None
+        table = pq.ParquetFile(path, memory_map=True).read() if _has_text(pq.read_schema(path)) else None
     except pa.ArrowException:
         return
     if table is not None:
