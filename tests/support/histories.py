@@ -352,11 +352,12 @@ class Life(Losing):
             found = "rolled back" if any(one.kind == "rolled back" for one in findings) else "served"
         except RolledBackError:
             found = "refused"
-        for part in parts:
-            shutil.rmtree(part)
-            part.with_name(f"now-{part.name}").rename(part)
-        databases.put_back(present)
-        databases.discard(present)
+        finally:  # where the check is cut off, too: what crashes is a look at the copy, not the store of now
+            for part in parts:
+                shutil.rmtree(part)
+                part.with_name(f"now-{part.name}").rename(part)
+            databases.put_back(present)
+            databases.discard(present)
         seen = "refused" if copied or not with_slots else "rolled back" if published < self.published else "served"
         if length == self.length:  # no key died since; places in the log may have been fixed
             seen = "rolled back" if published < self.published and found == "rolled back" else "served"
