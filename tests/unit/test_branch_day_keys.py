@@ -84,6 +84,18 @@ def test_who_contradicts_everybody_is_named_and_the_others_merge(n: int, t: int)
     assert merge_pushes(agreed, n, t) == true
 
 
+def test_where_everybody_contradicts_everybody_nobody_is_left_out_and_nothing_merges() -> None:
+    """With 2 of 3 and every two at odds, no one that could be left out makes peace: all stay, and none merges."""
+    pushes = pushes_of(3, 2)
+    for component in columns.held(3, 2, 1):
+        pushes[1] = with_keys(pushes[1], component)
+    (apart,) = set(columns.held(3, 2, 0)) & set(columns.held(3, 2, 2))
+    pushes[2] = with_keys(pushes[2], apart)
+    assert agreeing(pushes, 3, 2) == (pushes, [])
+    with pytest.raises(VerificationError):
+        merge_pushes(pushes, 3, 2)
+
+
 def test_where_all_are_needed_nothing_is_corroborated() -> None:
     """With 2 of 2 each component has one holder, who could say anything; a custodian that is alone is all there is."""
     assert not corroborated(pushes_of(2, 2), 2, 2)
