@@ -41,6 +41,9 @@ FOUND = {
     "a promotion that a crash cut short between two files could not be ended": [
         Act("deliver", 49, 31), Act("promote", 0, 0, (12,)),
     ],
+    "an opening that was cut short, and not done again, left keys that a close did not take": [
+        Act("deliver", 20, 62), Act("wait", 8), Act("close"), Act("open", 52, 18, (44,)),
+    ],
 }  # fmt: skip
 """What histories found once, and is mended."""
 
