@@ -156,8 +156,8 @@ def close_day(store: Store, custodians: Custodians) -> Closed:
 
     The order leaves no loss: merged files are durable before the commit, the keys die after it; a crash before the
     commit leaves the day open, a crash after it is finished by calling again, or by opening the next day. A day that is
-    over and whose keys are lost here closes as it stands: see `_closed_as_it_stands`. Where no day is open, keys that an
-    opening left when it was cut short go all the same.
+    over and whose keys are lost here closes as it stands: see `_closed_as_it_stands`. Where no day is open, what an
+    opening left when it was cut short goes all the same.
     """
     held = store.catalog.open_day
     if held is None:
