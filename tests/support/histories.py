@@ -247,11 +247,11 @@ class Life(Losing):
     def _outcome(self, content: int, delivered: Sequence[Event] | Line, day: int, replaces: str) -> str:
         since = month_start(day) if isinstance(delivered, Line) else 0
         if isinstance(delivered, Line):
-            known, fits = self.model.known(content, replaces, since), not self.model.refuses(delivered)
+            known, fits = self.model.known(content, self.today, replaces, since), not self.model.refuses(delivered)
             return "known" if known else "taken" if fits else "refused"
         if not self.model.fits(delivered, day):
             return "refused"
-        return "known" if self.model.known(content, replaces) else "taken"
+        return "known" if self.model.known(content, self.today, replaces) else "taken"
 
     def _park(self, act: Act) -> Deed:
         fresh = act.b % 4 or not self.files
@@ -265,7 +265,7 @@ class Life(Losing):
                 return park.park(store, [path], fields("synthetic"))
 
         key = [] if self.today in self.model.dedup else ["rows"]
-        kinds = key if self.model.known(at) else [*key, "parked"]
+        kinds = key if self.model.known(at, self.today) else [*key, "parked"]
         no = () if self._parks("outage") else (StateError,)
         return Deed(run, kinds, no, delivered=delivered, content=at)
 

@@ -197,10 +197,11 @@ class Model:
             for one in batch.sealed:
                 yield batch, one
 
-    def known(self, content: int, replaces: str = "", since: int = 0) -> bool:
+    def known(self, content: int, today: int, replaces: str = "", since: int = 0) -> bool:
         """Whether a file was taken in within the late window, other than by the batch that it is to replace."""
+        keys = self._keys_on(today)
         for other, day, name in self.taken:
-            if other == content and day in self.dedup and name != replaces:
+            if other == content and day in keys and name != replaces:
                 batch = self.batches.get(name)
                 if batch is None or (batch.state != "replaced" and batch.day >= since):
                     return True
@@ -328,9 +329,14 @@ class Model:
         self.said["open"] += 1
 
     def _key_of(self, today: int) -> None:
-        if today not in self.dedup:
-            held = today if self.open_day is None else self.open_day
-            self.dedup = {day for day in self.dedup if day >= min(today, held) - self.late_days} | {today}
+        self.dedup = self._keys_on(today)
+
+    def _keys_on(self, today: int) -> set[int]:
+        """The days of which there is a key for file digests, once there is one of today: a new one ends old ones."""
+        if today in self.dedup:
+            return self.dedup
+        held = today if self.open_day is None else self.open_day
+        return {day for day in self.dedup if day >= min(today, held) - self.late_days} | {today}
 
     def rows(self, entry: Mapping[str, Any], today: int) -> None:
         """A key for file digests, or rows ahead of their records."""

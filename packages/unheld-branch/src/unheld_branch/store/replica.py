@@ -138,7 +138,15 @@ class Replica:
         self._throw_away()
         if self.vault.condition() is Condition.ORPHAN:
             self.vault.drop_orphan()
-        return self._standing()
+        standing = self._standing()
+        if not standing.erasing:
+            self._sweep()
+        return standing
+
+    def _sweep(self) -> None:
+        """Delete the nodes that everyone's forgetting left, also where a crash came after their keys' end."""
+        if all(tree.root is None for tree in self.vault.load().trees.values()):
+            self.vault.delete_nodes()
 
     def sums(self, tree: int, bits: int, key: bytes, tag_key: bytes) -> bytes:
         """A digest of each bucket; a tree that is not here, or under another tag key, is empty."""
@@ -170,9 +178,7 @@ class Replica:
             raise StateError(f"{self.folder}: generation {standing.generation} cannot end as {generation}")
         if standing.erasing:
             self.vault.finish()
-        root = self.vault.load()
-        if all(tree.root is None for tree in root.trees.values()):
-            self.vault.delete_nodes()
+        self._sweep()
         mirror.tidy(self.folder, journal.fold(self._policy(), self.vault.database.journal()))
         return self._standing()
 
