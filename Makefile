@@ -24,10 +24,12 @@ test-slow: debian
 	$(BIN)/pytest -n 2 -m "slow and not long"
 
 # What reaches the database of a store, once more with every database in PostgreSQL: commits, crashes, copies put back,
-# copies promoted, and random histories of every act. What stands above a commit is the same on both: `test-all` shows it.
+# copies promoted, random histories of every act, and every command of the tree. What stands between a command and a commit
+# is the same on both: `test-all` shows it.
 STORES := $(addprefix tests/,unit/test_workflows_day.py unit/test_workflows_erase.py unit/test_workflows_lapse.py \
 	unit/test_workflows_tombstones.py unit/test_branch_days.py unit/test_store_*.py faults/test_store_*.py \
-	faults/test_log_outbox.py faults/test_copies_promoted.py property/test_histories_store.py)
+	faults/test_log_outbox.py faults/test_copies_promoted.py property/test_histories_store.py cli/test_cli_*.py \
+	cli/test_access_commands.py)
 ABOVE := $(addprefix tests/,unit/test_workflows_*.py unit/test_branch_*.py unit/test_demands_holdings.py unit/test_exit_*.py \
 	faults/test_exit_crash.py)
 ON_POSTGRESQL := UNHELD_TEST_DATABASE=postgresql $(BIN)/pytest -n 2 -m "not slow and not long and not sqlite"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
@@ -13,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from tests.support import databases
 from tests.support.calls import ALICE, BOB, FIRST, Call, calls, many
 from tests.support.commands import Box, Ended
 from tests.support.journey import RECORDS, REGISTRY
@@ -47,7 +47,7 @@ class Person:
 
     def copied(self, folder: Path) -> Person:
         """The same in another folder: living takes longer than copying."""
-        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        databases.copy(self.folder, folder)
         made = Person(folder)
         made.box.when = self.box.when
         return made

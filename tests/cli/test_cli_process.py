@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import pytest
 
+from tests.support import databases
 from tests.support.commands import PROGRAM, Box
 from tests.support.journey import FIRST, RECORDS, REGISTRY, Network, journey
 from unheld.testing.synthetic import Operator
@@ -43,7 +44,7 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def box(founded: Path, tmp_path: Path) -> Box:
     """A deployment of one's own."""
-    shutil.copytree(founded, tmp_path, dirs_exist_ok=True)
+    databases.copy(founded, tmp_path)
     return Box(tmp_path, FIRST, seconds=86_399)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import databases
 from tests.support.commands import Box, Ended, in_process
 from tests.support.journey import FIRST, RECORDS, REGISTRY
 from unheld.testing.synthetic import Operator
@@ -51,7 +52,7 @@ def founded(tmp_path_factory: pytest.TempPathFactory, delivered: Path) -> Path:
 @pytest.fixture
 def box(founded: Path, tmp_path: Path) -> Box:
     """A deployment of one's own."""
-    shutil.copytree(founded, tmp_path, dirs_exist_ok=True)
+    databases.copy(founded, tmp_path)
     return Box(tmp_path, FIRST, seconds=86_399)
 
 
@@ -490,6 +491,7 @@ def test_doctor_names_a_missing_folder_of_custodian_slots(box: Box) -> None:
     assert (ended.code, "s.custodian-slots is not there" in ended.out) == (1, True)
 
 
+@pytest.mark.sqlite  # it garbles the file
 def test_a_garbled_database_ends_in_one_line(box: Box) -> None:
     """A damaged catalog is no traceback, and nothing of it is shown."""
     for path in box.root.glob("catalog.db*"):

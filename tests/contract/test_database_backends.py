@@ -176,7 +176,7 @@ def test_a_database_that_is_not_there_says_so(folder: Path) -> None:
 def test_it_says_what_it_is_and_nothing_is_wrong_with_it(database: Database) -> None:
     """Status and doctor have a sentence for each kind; a new one is no failure."""
     assert database.words() in {
-        "SQLite, a file of the store's folder", "PostgreSQL, a single node: if its disk is lost, everybody is forgotten"
+        "SQLite, a file of the store's folder", "PostgreSQL, a single node: its disk lost, all are forgotten"
     }  # fmt: skip
     assert "failure" not in [one.level for one in database.concerns()]
     database.ready()

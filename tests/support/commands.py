@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from tests.support import databases
 from unheld.assembly import CLOCK_VARIABLE
 from unheld.cli import (  # noqa: F401
     access_commands,
@@ -106,8 +107,10 @@ class Box:
         return in_process(self.words(*words), stdin=stdin, **{CLOCK_VARIABLE: self.clock, **self.variables})
 
     def words(self, *words: str | Path) -> list[str]:
-        """The call's words."""
-        return ["--store", str(self.root), *map(str, words)]
+        """The call's words. What founds a store founds it where this run of the tests has databases."""
+        said = ["--store", str(self.root), *map(str, words)]
+        founds = "init" in said and "custody" not in said and "--database" not in said
+        return said + databases.words(1 + said.count("--copy")) if founds else said
 
     def start(self, *words: str | Path, **given: Any) -> subprocess.Popen[str]:
         """Start a command as a process of its own."""

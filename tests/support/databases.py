@@ -6,6 +6,7 @@ Each store has a schema of its own on one server; a copied folder gets a copy of
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
@@ -39,10 +40,23 @@ def chosen(places: int) -> dict[str, Database]:
     return {name: Database(postgres.shared().url(), SINGLE_NODE) for name in names}
 
 
+def words(places: int) -> list[str]:
+    """The same for `unheld init`."""
+    found = chosen(places)
+    named = (one.url if name == "store" else f"{name}={one.url}" for name, one in found.items())
+    return [word for one in named for word in ("--database", one)] + ["--single-node"] * bool(found)
+
+
 def settings(folder: Path) -> dict[Path, Settings]:
     """Every database in PostgreSQL of a store at `folder` or below, by its folder."""
     found = {path.parent: Settings.read(path.parent) for path in sorted(folder.rglob(NAME))}
     return {path: one for path, one in found.items() if one is not None}
+
+
+def copy(source: Path, folder: Path) -> None:
+    """Copy a deployment to another folder, with databases of its own."""
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    part(folder)
 
 
 def part(folder: Path) -> None:

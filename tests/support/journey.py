@@ -128,17 +128,8 @@ class _Journey:
         return self._told
 
     def _found(self) -> None:
-        told: list[str | Path] = [
-            "--custodians",
-            "2",
-            "--threshold",
-            "2",
-            "--home",
-            "MM",
-            "--copy",
-            self._folder / "copy",
-        ]
-        self._call("init", *told, "--canaries", self._folder / "canaries.txt", label="init")
+        told = ["--custodians", "2", "--threshold", "2", "--home", "MM", "--copy"]
+        self._call("init", *told, self._folder / "copy", "--canaries", self._folder / "canaries.txt", label="init")
         self._call("status", label="status empty")
         self._call("day", "open")
         self._call("inventory", "add", "mediation", "--holds", "CDRs", "--retention", "13 months")

@@ -72,8 +72,7 @@ class TestStore:
 
     def copied(self, folder: Path) -> TestStore:
         """The same deployment in another folder: a test may change it, and founding one takes longer than this."""
-        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
-        databases.part(folder)
+        databases.copy(self.folder, folder)
         return TestStore(folder, Deployment(folder / self.root.name), self.now)
 
     @property

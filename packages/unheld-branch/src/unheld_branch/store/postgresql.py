@@ -234,7 +234,7 @@ class PostgresSchema(Backend):
     def words(self, connection: sa.Connection) -> str:
         """How many standbys hold what is acknowledged."""
         if self._settings.standby == SINGLE_NODE:
-            return "PostgreSQL, a single node: if its disk is lost, everybody is forgotten"
+            return "PostgreSQL, a single node: its disk lost, all are forgotten"
         found = connection.execute(_DURABLE, {"since": None}).one()
         count = found.standbys if found.standby_names else 0
         return f"PostgreSQL, synchronous standbys: {count}" + ("" if count else "; no change is taken without one")
