@@ -290,17 +290,21 @@ class Life(Losing):
             self.model.swept = max(self.model.swept, today)
             self.model.keys = {pair for pair in self.model.keys if self.model.due(pair) > today}
             self._settled()
+            assert not self._due(), "something is due that a lapse left"
 
         partly = (PartialError,) if today < self.model.seen else ()  # custodians believe the latest second they knew
         kinds = ["lapse"] if self._lapsing() else []
         return Deed(self.made.lapse, kinds, partly=partly, again=True, after=after)
 
     def _lapsing(self) -> bool:
-        model, now = self.model, self.made.now
-        before = now - (max(LIFETIMES.values()) + LATE_DAYS) * DAY
-        tenures = any(0 < ended < before for _, ended in model.trees[0].rows)
-        parked = any(one.state == "parked" and one.due <= self.today for one in model.parked.values())
-        return bool(model.due_columns(self.today) or model.due_trees(self.today) or parked or tenures)
+        before = self.made.now - (max(LIFETIMES.values()) + LATE_DAYS) * DAY
+        return self._due() or any(0 < ended < before for _, ended in self.model.trees[0].rows)
+
+    def _due(self) -> bool:
+        """Whether anything is to end that a lapse ends for good (who still has a SIM of an ended time stays)."""
+        model, today = self.model, self.today
+        parked = any(one.state == "parked" and one.due <= today for one in model.parked.values())
+        return bool(model.due_columns(today) or model.due_trees(today) or parked)
 
     def _publish(self, _act: Act) -> Deed:
         def after() -> None:

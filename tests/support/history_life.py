@@ -170,7 +170,7 @@ class Chronicle:
                 self._leave(deed.plan)
             return True
         unlike = [kind for kind in met if kind not in begun] != list(deed.kinds)
-        assert not unlike or deed.repeats or begun & set(deed.kinds), f"the journal has {met}, not {deed.kinds}"
+        assert not unlike or deed.repeats or begun & {*deed.kinds, *met}, f"the journal has {met}, not {deed.kinds}"
         deed.sound(result)
         deed.after()
         return True

@@ -56,6 +56,8 @@ class Losing(Forgetting):
 
     def _promoted(self, copy: Path, crashes: Sequence[int]) -> None:
         for at in crashes:
+            if _is_promoted(copy):
+                break
             try:
                 with steps(at):
                     promoting.promote(copy, self.made.clock)
