@@ -8,6 +8,7 @@ Prints the port; custodian N answers at POST /N. CLOCK is a file with Unix secon
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -23,10 +24,11 @@ def handler(desks: LocalDesks) -> type[BaseHTTPRequestHandler]:
             index = int(self.path.strip("/"))
             answer = desks.call(index, data)
             desks.approve()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+            with suppress(ConnectionError):  # who asked was killed meanwhile
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -49,12 +49,13 @@ KEPT = 24
 
 @dataclass(frozen=True)
 class Plan:
-    """How long, how many, how busy; what is kept of a broken run. `first_format`: what the store begins as."""
+    """How long, how many, how busy. `storm`: how often each command is killed before it is done, where it can be."""
 
     days: int = 60
     subscribers: int = 100_000
     events: float = 1.0
     seed: int = 7
+    storm: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Soak:
 
     def __post_init__(self) -> None:
         self.rng = Random(self.plan.seed)  # noqa: S311 - when processes are killed, no secret
-        self.network = Network(self.folder, self.rng)
+        self.network = Network(self.folder, self.rng, looks=0.5 if self.plan.storm else 0)
         self.operator = Operator(
             self.plan.seed, self.plan.subscribers, self.plan.days, FIRST, events_per_day=self.plan.events
         )
@@ -146,7 +147,7 @@ class Soak:
         self._note(number, table.num_rows, time.perf_counter() - began)
 
     def _open(self, number: int) -> None:
-        self.network.call("day", "open", kill=number % 9 == 4)
+        self.network.call("day", "open", kill=self._kills(number % 9 == 4))
         self._is_open = True
 
     def _register(self) -> None:
@@ -163,7 +164,7 @@ class Soak:
         for at, table in enumerate(tables):
             path = textfile.write(table, self._files / f"{number:03}-{part}-{at}.csv")
             if not self._is_open:
-                self.network.call("park", "add", path, "--mapping", RECORDS, kill=number % 4 == 1)
+                self.network.call("park", "add", path, "--mapping", RECORDS, kill=self._kills(number % 4 == 1))
                 self.waiting.append(table)
                 self._tell("parked")
                 continue
@@ -171,7 +172,7 @@ class Soak:
 
     def _ingest(self, number: int, table: pa.Table, path: Path, *, again: bool, corrected: bool) -> None:
         day = columns.day_of(FIRST) + number
-        kill = self.rng.random() < 0.3 and not corrected
+        kill = 0 if corrected else self._kills(self.rng.random() < 0.3)
         taken = self.network.call("ingest", path, "--mapping", RECORDS, "--json", kill=kill)
         found = self.model.delivered(table, day)
         self.model.take(found)
@@ -224,7 +225,7 @@ class Soak:
             names, plan = self.folder / "names.txt", self.folder / f"{number:03}-{at}.plan"
             names.write_text("\n".join(people))
             made = self.network.call("erase", "plan", "--file", names, "--out", plan, "--json").document
-            self._apply(plan, kill=self.rng.random() < 0.3)
+            self._apply(plan, kill=self._kills(self.rng.random() < 0.3))
             self.model.forget(people)
             if made["claim_code"]:
                 plan.with_suffix(".code").write_text(made["claim_code"])
@@ -237,11 +238,11 @@ class Soak:
         day, plan = when - timedelta(days=2 if a_class else 3), self.folder / f"{number:03}-day.plan"
         words = ("--class", "contact") if a_class else ()
         self.network.call("erase", "plan", "--day", day, *words, "--out", plan)
-        self._apply(plan, kill=self.rng.random() < 0.5)
+        self._apply(plan, kill=self._kills(self.rng.random() < 0.5))
         self.model.erase((cls, columns.day_of(day)) for cls in (("contact",) if a_class else CLASSES))
         self._tell("a class of a day erased" if a_class else "a day erased")
 
-    def _apply(self, plan: Path, *, kill: bool) -> None:
+    def _apply(self, plan: Path, *, kill: int) -> None:
         """By the branch's own program, as a plan that came in. Killed, it is given the same plan again."""
         again = shutil.copyfile(plan, plan.with_suffix(".again.plan"))
         self.network.branch("apply", plan, kill=kill, wanted=(0, 1))
@@ -279,7 +280,7 @@ class Soak:
         made = self.network.call("upgrade", "plan", "--out", plan, "--json").document
         if not made["plan"]:
             raise WorkFailedError("the store had nothing to upgrade")
-        for part in (False, True):
+        for part in (0, self._kills(True)):
             self.network.call("upgrade", "apply", plan, "--confirm", made["digest"], kill=part)
         self._tell("upgraded")
 
@@ -292,9 +293,9 @@ class Soak:
         if is_open:
             self._close()
         self._is_open = False
-        self.network.call("lapse", "run", kill=number % 8 == 6, wanted=(0, 1, 3))
+        self.network.call("lapse", "run", kill=self._kills(number % 8 == 6), wanted=(0, 1, 3))
         self.model.lapse(columns.day_of(when))
-        self.network.call("log", "publish", kill=number % 7 == 1)
+        self.network.call("log", "publish", kill=self._kills(number % 7 == 1))
         if number == self.plan.days // 3:
             shutil.copyfile(self.network.deployment.root / "catalog.db", self.folder / "old-catalog.db")
         following = number + 1
@@ -307,7 +308,7 @@ class Soak:
 
     def _close(self) -> None:
         """Close the day. Where the process that was killed had closed it, the next one says that none is open."""
-        ended = self.network.call("day", "close", kill=self.rng.random() < 0.25, wanted=(0, 1))
+        ended = self.network.call("day", "close", kill=self._kills(self.rng.random() < 0.25), wanted=(0, 1))
         if ended.code and self.network.call("status", "--json").document["open_day"]:
             raise WorkFailedError(f"day close: {ended.error}")
 
@@ -324,6 +325,10 @@ class Soak:
             path.unlink()
         self._keep(None)
         print(f"day {number:3}: {records:,} records, {wall:.0f} s, {', '.join(self.happened)}", flush=True)
+
+    def _kills(self, usual: bool) -> int:
+        """How often a command is killed before it is done."""
+        return self.plan.storm or int(usual)
 
     def _tell(self, words: str) -> None:
         if words not in self.happened:
@@ -404,7 +409,7 @@ def main() -> None:
     given = words.parse_args()
     scratch = ROOT / "bench" / "data"
     scratch.mkdir(exist_ok=True)
-    plan = Plan(given.days, given.subscribers, given.events, given.seed)
+    plan = Plan(given.days, given.subscribers, given.events, given.seed, given.storm)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         try:
             Soak(Path(folder), plan, given.out).run()

@@ -53,6 +53,7 @@ class Network:
     """A deployment at `folder/s` with a folder copy of its tree, and the second that everybody's clock shows.
 
     `peaks` and `seconds`: of each kind of command today, peak resident bytes and wall time; `killed`: how many died.
+    `looks`: how often `check` looks at what a command left that was killed.
     """
 
     folder: Path
@@ -60,6 +61,7 @@ class Network:
     process: subprocess.Popen[str] | None = None
     forker: subprocess.Popen[str] | None = None
     killed: int = 0
+    looks: float = 0
     peaks: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     _usual: dict[str, float] = field(default_factory=dict)
@@ -85,9 +87,7 @@ class Network:
             self._port = probe.getsockname()[1]
         self.custodians_come()
         pinned = ["--custodians", str(N), "--threshold", str(T), "--copy", str(self.folder / "copy")]
-        self._run(
-            "init", ["before", "--store", str(self.deployment.root), "init", "--remote", *pinned], (0,), kill=False
-        )
+        self._run("init", ["before", "--store", str(self.deployment.root), "init", "--remote", *pinned], (0,), kill=0)
         names = [word for at in range(N) for word in ("--name", f"custodian-{at}=http://127.0.0.1:{self._port}/{at}")]
         self.call("custody", "init", "--threshold", T, *names)
         while not custody.go(self.deployment).over:
@@ -108,24 +108,34 @@ class Network:
             self.process.communicate()
             self.process = None
 
-    def call(self, *words: object, wanted: Sequence[int] = (0,), kill: bool = False) -> Ended:
-        """One command of headquarters. With `kill` it is first begun once and killed at a random moment."""
+    def call(self, *words: object, wanted: Sequence[int] = (0,), kill: int = 0) -> Ended:
+        """One command of headquarters. It is first begun and killed at a random moment, `kill` times."""
         command = ["unheld", "--store", str(self.deployment.root), "--no-input", *map(str, words)]
         name = " ".join(map(str, words[:1] if words[0] in _ONE_WORD else words[:2]))
         return self._run(name, command, wanted, kill)
 
-    def branch(self, word: str, *words: object, wanted: Sequence[int] = (0,), kill: bool = False) -> Ended:
+    def branch(self, word: str, *words: object, wanted: Sequence[int] = (0,), kill: int = 0) -> Ended:
         """One step of the branch's own program."""
         command = ["unheld-branch", word, str(self.deployment.root), *map(str, words)]
         return self._run(f"branch {word}", command, wanted, kill)
 
-    def _run(self, name: str, command: list[str], wanted: Sequence[int], kill: bool) -> Ended:
-        if kill and name in self._usual:
+    def _run(self, name: str, command: list[str], wanted: Sequence[int], kill: int) -> Ended:
+        for _ in range(kill if name in self._usual else 0):
             self._once(name, command, self._usual[name] * self.rng.uniform(0.3, 0.98))
+            if self.rng.random() < self.looks:
+                self._look(name)
         ended = self._once(name, command)
         if ended.code not in wanted:
-            raise WorkFailedError(f"{' '.join(command)}: exit code {ended.code}: {ended.error.strip()[-2000:]}")
+            said = f"{ended.output}\n{ended.error}".strip()
+            raise WorkFailedError(f"{' '.join(command)}: exit code {ended.code}: {said[-2000:]}")
         return ended
+
+    def _look(self, after: str) -> None:
+        """What was cut off may have left files that no entry names, a publication its planned entries: nothing else."""
+        told = self.call("check", "--json", wanted=(0, 3, 20)).document
+        left = [one for one in told["findings"] if one["kind"] != "extra"]
+        if others := [one for one in left if after != "log publish" or not one["words"].endswith("publish again")]:
+            raise WorkFailedError(f"{after} was killed, and check finds {others[:8]}")
 
     def _once(self, name: str, command: list[str], until: float | None = None) -> Ended:
         out, err, forker = self.folder / "out.txt", self.folder / "err.txt", self._forker()

@@ -242,8 +242,8 @@ def test_init_founds_a_store_in_postgresql_and_says_what_it_survives(tmp_path: P
     url = postgres.shared().url()
     assert run("init", "--database", url, "--single-node").code == 0
 
-    assert "everybody is forgotten" in run("status").out
-    assert "everybody is forgotten" in run("doctor").out
+    assert "a single node: its disk lost, all are forgotten" in run("status").out
+    assert "a single node: its disk lost, all are forgotten" in run("doctor").out
     assert run("check").code == 0
 
 
